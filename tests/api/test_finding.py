@@ -385,9 +385,14 @@ class TestCounts:
         assert by_name["widget.frobbed"] == {
             "action": "widget.frobbed",
             "known": False,
+            "origin": "seen",
             "category": "other",
             "status": "success",
             "severity": "info",
+            "sentence": "",
+            "description": "",
+            "schema": None,
+            "mode": "warn",
             "events": 2,
         }
         assert (by_name["user.login"]["known"], by_name["user.login"]["events"]) == (True, 1)

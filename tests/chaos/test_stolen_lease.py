@@ -44,7 +44,8 @@ def take_over_again_and_again(start_server: Starter, url: str, events_url: str) 
     for number in range(ROUNDS):
         standing, other = servers[number % 2], servers[1 - number % 2]
         end_lease(url)  # so that now and then the one that will stand has it
-        with Senders(other, key, f"round-{number}") as sent:
+        # The one that stands still may hold a lock on a row of the control database: events are refused meanwhile.
+        with Senders(other, key, f"round-{number}", repeats=True) as sent:
             time.sleep(dice.uniform(0.5, 1.5))
             stop_and_take_over(standing, url, dice.uniform(1, 3))
             time.sleep(0.5)

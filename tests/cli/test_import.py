@@ -90,7 +90,7 @@ def test_a_record_that_was_changed_since_is_a_conflict(member: Member, trail: Pa
 
 def test_lines_from_standard_input_are_recorded(member: Member) -> None:
     counted = counts(member, "--format", "tallystick", "-", input_text=lines(*numbered(3)))
-    assert counted == {"new": 3, "known": 0, "conflicts": 0, "refused": 0, "imported": 0}
+    assert counted == {"new": 3, "known": 0, "conflicts": 0, "refused": 0, "imported": 0, "dropped": 0}
 
 
 def test_packed_lines_are_unpacked_whatever_the_file_is_called(member: Member, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_other_content_under_a_known_id_counts_as_known_and_is_said(member: Memb
     counts(member, "--format", "tallystick", "-", input_text=lines(*numbered(2)))
     changed = lines(*numbered(2, description="changed"))
     counted = counts(member, "--format", "tallystick", "-", input_text=changed)
-    assert counted == {"new": 0, "known": 2, "conflicts": 2, "refused": 0, "imported": 0}
+    assert counted == {"new": 0, "known": 2, "conflicts": 2, "refused": 0, "imported": 0, "dropped": 0}
     assert "different content" in member.run("import", "--format", "tallystick", "-", input_text=changed).stdout
 
 
@@ -177,7 +177,7 @@ def test_our_own_export_imported_elsewhere_gives_the_same_events(
     only = ("--action", "deployment.*", "--action", "widget.*", "--action", "project.*")
     assert member.run("export", "--format", form, *only, "-o", str(path), **exporting).returncode == 0
     path.write_bytes(gzip.compress(path.read_bytes()) if packed else path.read_bytes())
-    expected = {"new": len(SENT), "known": 0, "conflicts": 0, "refused": 0, "imported": 0}
+    expected = {"new": len(SENT), "known": 0, "conflicts": 0, "refused": 0, "imported": 0, "dropped": 0}
     assert counts(another_member, "--format", "tallystick", str(path)) == expected
     assert counts(another_member, "--format", "tallystick", str(path)) == expected | {"new": 0, "known": len(SENT)}
     assert another_member.total(action="project.viewed") == 30

@@ -209,7 +209,8 @@ def test_recording_answers_503_while_the_database_hangs_and_goes_on_after_it(
             for answer in waiting:
                 with pytest.raises((Unavailable, OperationalError)) as raised:
                     answer.result(BOUND_SECONDS)
-                assert getattr(raised.value, "code", "database_down") == "database_down"
+                # The API answers 503 `database_down` to an OperationalError, which reading before the commit may raise.
+                assert isinstance(raised.value, OperationalError) or raised.value.code == "database_down"
         assert spine.record(one, {"action": "user.login"}).last_index > 0
     finally:
         spine.close()

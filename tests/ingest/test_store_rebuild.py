@@ -22,6 +22,7 @@ from tallystick.store import events, rebuild, schema
 from tallystick.store.errors import StoreUpgrading
 from tallystick.store.events import EventStore
 from tallystick.store.schema import CREATE_SETTINGS, REBUILD, STORE_VERSION
+from tallystick.store.source_parts import make_folder
 from tallystick.store.versions import TableVersion, version_of
 from tallystick.work import leases
 from tallystick.work.disk_space import DiskSpace
@@ -310,6 +311,15 @@ def test_without_space_on_the_disk_a_rebuild_waits_and_says_for_what(
     monkeypatch.undo()
     monkeypatch.setattr(rebuild, "PIECE", 16)
     run(spine)
+
+
+def test_the_empty_folder_of_kept_sources_is_no_part_that_stays_on_the_disk(spine: Spine) -> None:
+    organization(spine)
+    [(path,)] = spine.store.rows("SELECT path FROM system.parts WHERE table = 'events' AND active LIMIT 1", {})
+    make_folder(Path(path).parent)
+    ask(spine)
+    run(spine)
+    assert spine.store.rows("SELECT name FROM system.tables WHERE name LIKE 'events_set_aside%'", {}) == []
 
 
 def test_parts_that_were_set_aside_stay_on_the_disk(spine: Spine) -> None:

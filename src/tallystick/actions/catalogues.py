@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import Connection, Row, select
+from sqlalchemy.exc import OperationalError
 
 from tallystick.actions.tables import action_descriptions, action_revisions
 from tallystick.database.engine import Database
@@ -59,11 +60,23 @@ class ActionCatalogues:
         return kept.catalogue if kept is not None and self._monotonic() - kept.checked_at < CHECK_SECONDS else None
 
     def of(self, org_id: UUID) -> ActionCatalogue:
-        """The organization's catalogue. Reads the database and blocks, unless it did so lately."""
+        """The organization's catalogue. Reads the database and blocks, unless it did so lately.
+
+        Where the database does not answer, it is the one that was read last; the database's error if there is none.
+        """
         catalogue = self.cached(org_id)
         if catalogue is not None:
             return catalogue
-        began, kept = self._monotonic(), self._kept.get(org_id)
+        kept = self._kept.get(org_id)
+        try:
+            return self._read(org_id, kept)
+        except OperationalError:
+            if kept is None:
+                raise
+            return kept.catalogue
+
+    def _read(self, org_id: UUID, kept: _Kept | None) -> ActionCatalogue:
+        began = self._monotonic()
         with self._database.read() as connection:
             # The revision first: what is read after it is as new or newer.
             mine = action_revisions.c.org_id == org_id

@@ -18,6 +18,7 @@ from tallystick.store.events import EventStore
 from tallystick.store.expiry import AT_ONCE
 from tallystick.store.rows import arrow_stream, groups_of, recompute, table_of
 from tallystick.store.schema import ANY_SIZE, CREATE_SETTINGS, REBUILD, REFUSE_BROKEN_PARTS, STORE_VERSION, create_table
+from tallystick.store.source_parts import KEPT_SOURCES
 from tallystick.store.versions import TableVersion, noted_version, version_of
 
 TABLE, COPY = "events", REBUILD
@@ -373,7 +374,9 @@ def holds_deleted_bytes(store: EventStore, since: int) -> bool:
 
 def drop_old(store: EventStore) -> str:
     """Drop the table that the copy has replaced; returns its new name if it has detached parts, which stay, else ""."""
-    detached = f"SELECT count() FROM system.detached_parts WHERE database = currentDatabase() AND table = '{COPY}'"
+    no_part = f"name = '{KEPT_SOURCES}' AND bytes_on_disk = 0"  # their folder, which is always there
+    here = f"database = currentDatabase() AND table = '{COPY}'"
+    detached = f"SELECT count() FROM system.detached_parts WHERE {here} AND NOT ({no_part})"
     if not store.rows(detached, {})[0][0]:
         _drop(store)
         return ""
