@@ -383,18 +383,9 @@ class TestCounts:
         shown = acme.get("/v1/actions").json()
         by_name = {one["action"]: one for one in shown["data"]}
         assert by_name["widget.frobbed"] == {
-            "action": "widget.frobbed",
-            "known": False,
-            "origin": "seen",
-            "category": "other",
-            "status": "success",
-            "severity": "info",
-            "sentence": "",
-            "description": "",
-            "schema": None,
-            "mode": "warn",
-            "events": 2,
-        }
+            "action": "widget.frobbed", "known": False, "origin": "seen", "category": "other", "status": "success",
+            "severity": "info", "sentence": "", "description": "", "schema": None, "mode": "warn", "events": 2,
+        }  # fmt: skip
         assert (by_name["user.login"]["known"], by_name["user.login"]["events"]) == (True, 1)
         assert (by_name["deployment.failed"]["status"], by_name["deployment.failed"]["events"]) == ("failed", 0)
 
