@@ -41,7 +41,7 @@ suite("A term", () => {
   test("is added to a search", () => assert.equal(addTerm("deploy", "user:a"), "deploy user:a"));
   test("is the search where there was none", () => assert.equal(addTerm("", "user:a"), "user:a"));
   test("is not added twice", () => assert.equal(addTerm("user:a deploy", "user:a"), "user:a deploy"));
-  test("is added where another begins with it", () => assert.equal(addTerm("user:ab", "user:a"), "user:ab user:a"));
+  test("is added where another begins with it", () => assert.equal(addTerm("user:ab", "user:a"), "(user:ab) user:a"));
   test("applies to both sides of an OR", () => assert.equal(addTerm("a OR b", "-user:a"), "(a OR b) -user:a"));
   test("is not put around a word that contains OR", () => assert.equal(addTerm("ORDER", "a"), "ORDER a"));
 });

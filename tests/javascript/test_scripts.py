@@ -7,14 +7,26 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tallystick.search.tokens import is_quotable, quoted
+from tallystick.search.tokens import quoted
 from tallystick.web.filter_links import filter_links
 from tallystick.web.filters import Filters
 from tests.javascript.conftest import SCRIPTS
 from tests.web.happenings import ZOO
 
 FILES = sorted(Path(__file__).parent.glob("*.test.js"))
-SEARCHES = ["", "deploy", "a OR b", "(a OR b) c", "ORDER", "éOR", "OR", "user:x session:s", "user:xy", "-user:x"]
+SEARCHES = [
+    "",
+    "deploy",
+    "a OR b",
+    "(a OR b) c",
+    "ORDER",
+    "éOR",
+    "OR",
+    "user:x session:s",
+    "user:xy",
+    "-user:x",
+    "session:x session:s",
+]
 VALUES = [
     *ZOO, "s", "x", "Sarah Lin", 'a "quoted" name', "(x)", "-x", ":x", "OR", "a:b", "2001:db8::1", "王", "a\\b", "a\tb",
     "*", "'", "C:\\dir name", "🙂 smile",
@@ -57,7 +69,7 @@ def test_a_term_is_added_to_a_search_as_the_link_without_scripts_adds_it(node):
 
 
 def test_the_search_box_reads_a_quoted_value_as_the_server_wrote_it(node):
-    values = [value for value in VALUES if is_quotable(value)]
+    values = [*VALUES, 'a\\"b', "a\\*b", '\\\\"']
     typed = [f"deploy -user:{quoted(value)[:-1]}" for value in values]
     words = _evaluate(node, "wordBefore", [[text, len(text.encode("utf-16-le")) // 2] for text in typed])
     assert [word["value"] for word in words] == values

@@ -4,7 +4,8 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
-from tallystick.query.conditions import Equals, Not
+from tallystick.query.conditions import And, Equals, Not
+from tallystick.query.values import literal_pattern
 from tallystick.search.filters import query_from
 from tallystick.search.grammar import parse
 from tallystick.web.filter_links import NO_LINKS, filter_links
@@ -42,14 +43,46 @@ def test_every_value_is_quoted_so_that_the_search_is_valid(value):
     query_from(asked(links.show_only), now=0)
 
 
-@pytest.mark.parametrize("value", [" lead", "trail ", "\u2028line", "both\t\n"])
+@pytest.mark.parametrize("value", [" lead", "trail ", "\u2028line", "both\t"])
 def test_blanks_around_a_value_belong_to_it(value):
     links = filter_links(Filters(), "/x", "resource", value)
     condition = query_from(parse_filters(parse_qsl(urlsplit(links.show_only).query)).parameters(0), now=0).condition
     assert (condition, links.filter) == (Equals("resource", (value,)), "")
 
 
-@pytest.mark.parametrize("value", ["", "a\\", 'a\\"b', "x" * 3000])
-def test_a_value_that_cannot_be_quoted_has_no_link(value):
+@pytest.mark.parametrize("value", ["", "two\nlines", "return\r", "x" * 3000])
+def test_a_value_that_the_search_box_cannot_hold_has_no_link(value):
     links = filter_links(Filters(), "/x", "user", value)
     assert links == NO_LINKS or links.exclude == ""
+
+
+@pytest.mark.parametrize("value", ["a\\", 'a\\"b', "a*b", "*", "\\*", '\\\\"', "c:\\dir\\"])
+def test_backslashes_stars_and_quotes_stand_for_themselves(value):
+    for name, field in (("user", "user"), ("session", "session")):
+        links = filter_links(Filters(), "/x", name, value)
+        meant = Equals(field, (literal_pattern(value),))
+        assert query_from(asked(links.show_only), now=0).condition == meant
+        assert query_from(asked(links.exclude), now=0).condition == Not(meant)
+
+
+@pytest.mark.parametrize(
+    ("search", "term"),
+    [
+        ("session:a", "session:b"),
+        ("session:a session:b", "session:a"),
+        ('"x session:b y"', "session:b"),
+        ("-(x session:b y)", "session:b"),
+        ("a OR session:b", "session:b"),
+    ],
+)
+def test_a_term_narrows_the_search_whatever_it_holds(search, term):
+    links = filter_links(Filters(q=search), "/x", *term.split(":"))
+    for one, meant in ((links.show_only, parse(term, now=0)), (links.exclude, Not(parse(term, now=0)))):
+        found = parse(asked(one)["q"][0], now=0)
+        assert isinstance(found, And)
+        assert meant in found.conditions
+
+
+def test_a_search_that_cannot_be_read_or_is_full_gets_no_further_term():
+    for search in ('"open', " ".join(f"w{number}" for number in range(100))):
+        assert filter_links(Filters(q=search), "/x", "session", "ses_1").show_only == ""

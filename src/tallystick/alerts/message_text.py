@@ -10,6 +10,7 @@ from tallystick.clock import SECOND_US, rfc3339, second_words
 from tallystick.display_text import display_line
 from tallystick.events.record import Record
 from tallystick.events.summary import quote_name
+from tallystick.query.values import literal_pattern
 
 MOST_TEXT = 200
 # Types of resources that are labels of facts. A sender chooses the type: any other one as a label could state a fact of
@@ -77,7 +78,7 @@ def search_parameters(rule: Rule, firing: Firing, group: str) -> dict[str, str]:
     elif definition.query:
         found["q"] = definition.query
     if group and definition.group_by in PARAMETERS and definition.then_group_by in (None, definition.group_by):
-        found[definition.group_by] = group
+        found[definition.group_by] = literal_pattern(group)
     return found
 
 

@@ -197,6 +197,15 @@ class Walker:
         return child
 
 
+def searched_text(value: Any) -> str | None:
+    """A value in the details as searches compare it; None for an object, a list and null, which they do not see."""
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, dict | list):
+        return None
+    return str(value) if type(value) is int else _encode(value).decode()
+
+
 def _first_key(path: str, start: int) -> str:
     """The key of a path that begins at `start`."""
     end = path.find(".", start)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from tallystick.events.catalogue import CATALOGUE
 from tallystick.query.conditions import And, Condition, Equals, Not, Or, RecordedByTallystick
 from tallystick.query.own_records import RESERVED
+from tallystick.query.values import split_patterns
 
 SEVERITIES = ("high", "critical")
 # Sign-ins and how they are made, and who may do what: people, teams, service accounts.
@@ -56,7 +57,7 @@ def _exact_actions(condition: Condition) -> Iterator[str]:
     """The actions that a query names in full, without a wildcard and outside of exclusions."""
     match condition:
         case Equals("action", patterns, wildcards):
-            yield from (pattern for pattern in patterns if not (wildcards and "*" in pattern))
+            yield from split_patterns(patterns, wildcards=wildcards)[0]
         case And(conditions) | Or(conditions):
             for one in conditions:
                 yield from _exact_actions(one)

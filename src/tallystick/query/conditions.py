@@ -64,7 +64,8 @@ class Contains:
 class Equals:
     """`field` equals one of `patterns` (folded).
 
-    `*` in a pattern stands for any run of characters, unless `wildcards` is off. `user` is the e-mail, id or name of
+    `*` in a pattern stands for any run of characters, and `\\*` for a star (`values.pieces_of`), unless `wildcards` is
+    off: then patterns are values. `user` is the e-mail, id or name of
     the actor or of the person acted for; `resource` is the id or name of any resource; `id` is the `evt_…` text, in
     which a `*` may only stand at the end (`values.event_id_span`).
     """

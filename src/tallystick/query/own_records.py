@@ -1,6 +1,7 @@
 """Tallystick's own records: their reserved names, how to tell who recorded an event, and searches bound to both."""
 
 from tallystick.query.conditions import And, Condition, Equals, Not, Or, RecordedByTallystick
+from tallystick.query.values import pieces_of
 
 # Actions that begin so are Tallystick's own: no key can record one, so an import gives those of other logs a new name.
 RESERVED = "audit_log."
@@ -46,5 +47,5 @@ def _bound(condition: Equals) -> Condition:
 
 def _literal_beginning(pattern: str, wildcards: bool) -> tuple[str, bool]:
     """The pattern up to its first wildcard, and whether it has one."""
-    literal, star, _ = pattern.partition("*") if wildcards else (pattern, "", "")
-    return literal, bool(star)
+    pieces = pieces_of(pattern) if wildcards else (pattern,)
+    return pieces[0], len(pieces) > 1

@@ -3,7 +3,8 @@
 Addresses are 128-bit IPv6 numbers; IPv4 is mapped to ::ffff:0:0/96.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -14,6 +15,10 @@ PREFIX = "evt_"
 LETTERS = 26
 _BITS = 5
 _VALUE = {letter: value for value, letter in enumerate(ALPHABET)}
+
+
+# A run of backslashes and the star behind it; the lookbehind keeps a long run from being read once for each backslash.
+_STARS = re.compile(r"(?<!\\)(\\*)\*")
 
 
 @lru_cache(maxsize=65_536)
@@ -34,8 +39,47 @@ def address_text(bits: int) -> str:
     return str(IPv6Address(bits))
 
 
+@lru_cache(maxsize=4_096)
+def pieces_of(pattern: str) -> tuple[str, ...]:
+    """The literal texts between the wildcards of a pattern; one text if it has no wildcard.
+
+    `*` is a wildcard and `\\*` a star. Backslashes are themselves, but in a run directly before a star two are one.
+    """
+    if "*" not in pattern:
+        return (pattern,)
+    found, at = [""], 0
+    for star in _STARS.finditer(pattern):
+        backslashes = len(star[1])
+        found[-1] += pattern[at : star.start()] + "\\" * (backslashes // 2)
+        if backslashes % 2:
+            found[-1] += "*"
+        else:
+            found.append("")
+        at = star.end()
+    found[-1] += pattern[at:]
+    return tuple(found)
+
+
+def literal_pattern(value: str) -> str:
+    """The pattern that matches this value alone."""
+    return _STARS.sub(r"\1\1\\*", value)
+
+
+def unescaped(text: str) -> str:
+    """The text of a pattern whose wildcards are stars, as in phrases and in values of paths."""
+    return "*".join(pieces_of(text))
+
+
+def split_patterns(patterns: Iterable[str], *, wildcards: bool) -> tuple[list[str], list[tuple[str, ...]]]:
+    """The values that patterns stand for, and the pieces of those that have a wildcard."""
+    if not wildcards:
+        return list(patterns), []
+    pieces = [pieces_of(pattern) for pattern in patterns]
+    return [one[0] for one in pieces if len(one) == 1], [one for one in pieces if len(one) > 1]
+
+
 def fits(value: str, pieces: Sequence[str]) -> bool:
-    """Whether the whole value matches the pattern, given as `pattern.split("*")`.
+    """Whether the whole value matches the pattern with these `pieces_of`.
 
     Taking the earliest place of each piece is always right, so nothing is tried twice, however many stars there are.
     """

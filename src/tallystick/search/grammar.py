@@ -12,9 +12,10 @@ from tallystick.clock import zone_of
 from tallystick.errors import BadRequest
 from tallystick.query.case_folding import fold
 from tallystick.query.conditions import EVERYTHING, And, AtPath, Between, Condition, Contains, Not, Or
+from tallystick.query.values import unescaped
 from tallystick.search.dates import Clock
 from tallystick.search.qualifiers import BadValue, any_of, condition_of
-from tallystick.search.tokens import Token, mistake, quoted, quoted_if_needed, tokens_of
+from tallystick.search.tokens import Token, mistake, quoted, quoted_pattern, tokens_of
 
 MOST_TERMS = 100
 DEEPEST = 20
@@ -142,9 +143,9 @@ class _Parser:
             detail = f"A search can have at most {MOST_TERMS} words and qualifiers."
             mistake(self._text, token.start, len(self._text), detail, "")
         if token.kind == "word":
-            return Contains(fold(token.text))
+            return Contains(fold(unescaped(token.text)))
         if token.kind == "path":
-            return AtPath(token.name, (fold(token.text),))
+            return AtPath(token.name, (fold(unescaped(token.text)),))
         return self._qualifier(token)
 
     def _qualifier(self, token: Token) -> Condition:
@@ -158,7 +159,7 @@ class _Parser:
                 )
             return condition_of(name, value, self._clock)
         except BadValue as problem:
-            mistake(self._text, token.value_at, token.end, problem.detail, quoted_if_needed(problem.suggestion))
+            mistake(self._text, token.value_at, token.end, problem.detail, quoted_pattern(problem.suggestion))
 
     def _check_period(self, parts: list[Condition], bounds: list[Token]) -> None:
         """Refuse an `after:` and a `before:` with no time between them: that matches nothing, which nobody wants."""

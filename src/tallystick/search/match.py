@@ -30,7 +30,7 @@ from tallystick.query.conditions import (
 )
 from tallystick.query.own_records import is_own_record
 from tallystick.query.values import event_id_span as id_span
-from tallystick.query.values import fits, network_span
+from tallystick.query.values import fits, network_span, split_patterns
 from tallystick.search.event_block import EventBlock
 from tallystick.search.word_index import WordIndex
 
@@ -270,8 +270,8 @@ def _equals_id(condition: Equals) -> Selection:
 
 def _equals(condition: Equals) -> Selection:
     field = condition.field
-    plain = frozenset(one for one in condition.patterns if not condition.wildcards or "*" not in one)
-    wild = [one.split("*") for one in condition.patterns if condition.wildcards and "*" in one]
+    values, wild = split_patterns(condition.patterns, wildcards=condition.wildcards)
+    plain = frozenset(values)
 
     def select(block: EventBlock, rows: Rows) -> Rows:
         names = block.names(field)

@@ -11,7 +11,7 @@ from tallystick.events.incoming import ActorType, Channel, Mode
 from tallystick.query.case_folding import fold
 from tallystick.query.conditions import AtPath, Between, Condition, Equals, Field, InNetwork, Or
 from tallystick.query.values import event_id_span as id_span
-from tallystick.query.values import fits
+from tallystick.query.values import fits, pieces_of
 from tallystick.search.dates import FORMS, Clock, DateOrTime
 
 FIELDS: dict[str, Field] = {
@@ -102,7 +102,7 @@ def closest_match(word: str, known: Iterable[str]) -> str | None:
 
 def _expand_pattern(name: str, pattern: str, known: Sequence[str]) -> tuple[str, ...]:
     """The known values that a pattern matches. They are few, so any other value is a mistake."""
-    pieces = pattern.split("*")
+    pieces = pieces_of(pattern)
     found = tuple(value for value in known if fits(value, pieces))
     if not found:
         near = _OTHER_WORDS.get(pattern) or closest_match(pattern, known)

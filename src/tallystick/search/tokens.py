@@ -1,6 +1,7 @@
 """The tokens of a search query, each with its position; the first unreadable one raises."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Literal, NoReturn
@@ -30,7 +31,14 @@ _OTHER_NAMES = {
     "response": "response.", "metadata": "metadata.", "meta": "metadata.", "details": "metadata.",
 }  # fmt: skip
 _LIKE_A_NAME = re.compile(r"[^\W\d][\w.-]*")
-_WORD = re.compile(r"[^\s()\"]*")
+# The lookbehind keeps a long run of backslashes from being read once for each of them.
+_WORD = re.compile(r'(?:(?<!\\)\\(?:\\\\)*"|[^\s()"])*')
+_BACKSLASHES = re.compile(r'(?<!\\)(\\*)(?=["*]|\Z)')
+_BACKSLASHES_IN_PATTERN = re.compile(r'(?<!\\)(\\*)(?="|\Z)')
+_QUOTES = re.compile(r'(?<!\\)(\\*)"')
+# What no operator of the search language is made of.
+_PLAIN = re.compile(r"[\w.@:/+*%~\\-]+")
+_PLAIN_KEY = re.compile(r"[\w-]+")
 _AFTER_QUOTE = re.compile(r"[^\s()]*")
 
 
@@ -45,7 +53,8 @@ class QueryMistake(BadRequest):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token: `text` is a word or value without quotes, `name` a qualifier or path (folded).
+    """A token: `text` is a word or value without quotes, `name` a qualifier or path (folded). A star in `text` is
+    still escaped (`query.values.pieces_of`).
 
     It covers start ≤ position < end of the query; a value begins at `value_at`.
     """
@@ -76,18 +85,22 @@ def mistake(query: str, start: int, end: int, detail: str, instead: str) -> NoRe
 
 def quoted(text: str) -> str:
     """The text as a quoted phrase."""
-    return '"' + text.replace('"', '\\"') + '"'
+    return '"' + _BACKSLASHES.sub(r"\1\1", text).replace('"', '\\"') + '"'
 
 
-def quoted_if_needed(text: str) -> str:
-    """The text as the value of a qualifier: in quotes only if it is empty or has a space, parenthesis or quote."""
-    is_plain = text and not any(letter.isspace() or letter in '()"' for letter in text)
-    return text if is_plain else quoted(text)
+def quoted_pattern(pattern: str) -> str:
+    """The pattern as the value of a qualifier or path, in quotes unless it can be read without them."""
+    if _PLAIN.fullmatch(pattern) and ".." not in pattern:
+        return pattern
+    return '"' + _BACKSLASHES_IN_PATTERN.sub(r"\1\1", pattern).replace('"', '\\"') + '"'
 
 
-def is_quotable(text: str) -> bool:
-    """Whether `quoted` can express the text: the search language has no way to write a backslash before a quote."""
-    return not text.endswith("\\") and '\\"' not in text
+def path_term(keys: Sequence[str], value: str) -> str:
+    """The term for a value in the details; `keys` lead to it, the first being one of PARTS."""
+    part, *below = keys
+    path = ".".join([part, *(key if _PLAIN_KEY.fullmatch(key) else quoted(key) for key in below)])
+    is_plain = _PLAIN.fullmatch(value) and "*" not in value and ".." not in value
+    return f"{path}:{value if is_plain else quoted(value)}"
 
 
 def _check_letters(query: str) -> None:
@@ -146,23 +159,20 @@ class _Reader:
         return Token("-", start, self._at)
 
     def _phrase(self, start: int) -> str:
-        """The text between the quote at `start` and the next; `\\"` is a quote, any other backslash itself."""
-        query, at = self._query, start + 1
-        letters = []
-        while (letter := self._letter(at)) != '"':
-            if not letter:
-                inside = query[start + 1 :].rstrip().rstrip("\\")
-                detail = 'This quote is not closed. Add `"` where the phrase ends.'
-                self._wrong(start, len(query), detail, f'"{inside}"' if inside else quoted('"'))
-            if query.startswith('\\"', at):
-                letter, at = '"', at + 1
-            letters.append(letter)
-            at += 1
-        self._at = at + 1
+        """The text between the quote at `start` and the next that is not escaped (`_without_escapes`)."""
+        query = self._query
+        for quote in _QUOTES.finditer(query, start + 1):
+            if len(quote[1]) % 2 == 0:
+                break
+        else:
+            inside = query[start + 1 :].rstrip().rstrip("\\")
+            detail = 'This quote is not closed. Add `"` where the phrase ends.'
+            self._wrong(start, len(query), detail, f'"{inside}"' if inside else quoted('"'))
+        self._at = quote.end()
         if _at(_AFTER_QUOTE, query, self._at):
             detail = 'Put a space after the quote that ends a phrase. Write a quote inside a phrase as `\\"`.'
             self._wrong(self._at, self._at, detail, " ")
-        return "".join(letters)
+        return _without_escapes(query[start + 1 : quote.end()])[:-1]
 
     def _word(self, start: int) -> Token:
         word = self._until_blank(start)
@@ -180,7 +190,7 @@ class _Reader:
             return Token(_OPERATORS[word], start, self._at, word)
         if colon and _LIKE_A_NAME.fullmatch(name) and not _is_address(word, value):
             self._unknown(start, name, value)
-        return Token("word", start, self._at, word)
+        return Token("word", start, self._at, _without_escapes(word))
 
     def _qualified(self, start: int, kind: Kind, name: str, value: str) -> Token:
         value_at = start + len(name) + 1
@@ -193,6 +203,8 @@ class _Reader:
             if value:
                 self._wrong(self._at, self._at, "Put the quotes around the whole value.", " ")
             value = self._phrase(self._at)
+        else:
+            value = _without_escapes(value)
         if not value:
             self._no_value(name, value_at, EXAMPLES.get(lower, "text"))
         return Token(kind, start, self._at, value, lower, value_at)
@@ -229,6 +241,12 @@ class _Reader:
 
     def _wrong(self, start: int, end: int, detail: str, instead: str) -> NoReturn:
         mistake(self._query, start, end, detail, instead)
+
+
+def _without_escapes(text: str) -> str:
+    """The text without the escapes of quotes: in a run of backslashes directly before a quote two are one, and an odd
+    one belongs to the quote. Any other backslash is itself."""
+    return _QUOTES.sub(lambda quote: "\\" * (len(quote[1]) // 2) + '"', text)
 
 
 def _kind_of(name: str) -> Kind | None:

@@ -5,7 +5,7 @@ too little for needles of three characters or more, so an exact test always stan
 where every wanted event must hold the needle: never below a NOT, and in an OR only if each branch has one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tallystick.ids import milliseconds_of
@@ -26,7 +26,7 @@ from tallystick.query.conditions import (
     RecordedByTallystick,
 )
 from tallystick.query.own_records import END_OF_OWN_WHAT
-from tallystick.query.values import address_text, network_span
+from tallystick.query.values import address_text, network_span, split_patterns
 from tallystick.query.values import event_id_span as id_span
 from tallystick.store.schema import FOLDED_VALUES, SEARCHED, SEARCHED_AFTER, SEARCHED_LISTS, folded, names
 
@@ -106,7 +106,8 @@ class _Writer:
         test = self.write(condition, wanted=wanted)
         if not wanted or not isinstance(condition, Equals) or not _names_actions(condition):
             return test
-        return _all([*self.tokens(condition.patterns, True), test])
+        values, _ = split_patterns(condition.patterns, wildcards=condition.wildcards)
+        return _all([*self.tokens(values, True), test])
 
     def estimate(self, condition: Condition) -> str:
         """As `write`, for a condition that `_has_estimate`, using only the index for its needles."""
@@ -125,7 +126,7 @@ class _Writer:
 
     def in_client(self, needle: str) -> str:
         """Answered by the index on this column, which looks through its few values."""
-        return f"client_text LIKE {self.bind(f'%{_like(needle, wildcards=False)}%')}"
+        return f"client_text LIKE {self.bind(f'%{_like(needle)}%')}"
 
     def tokens(self, needles: Iterable[str], wanted: bool) -> list[str]:
         """The index expression for these alternatives, if there is one."""
@@ -139,19 +140,19 @@ class _Writer:
         A single column of few values is compared faster than the index is asked.
         """
         columns = () if condition.field == "id" else STANDS_IN[condition.field]
-        wild = condition.wildcards and any("*" in pattern for pattern in condition.patterns)
+        values, wild = split_patterns(condition.patterns, wildcards=condition.wildcards)
         if not wild or len(columns) < 2 or not set(columns) <= _SEARCHED:
             return []
-        return self.tokens([max(pattern.split("*"), key=len) for pattern in condition.patterns], wanted)
+        return self.tokens([*values, *(max(pieces, key=len) for pieces in wild)], wanted)
 
     def equals(self, condition: Equals) -> str:
         if condition.field == "id":
             spans = [found for pattern in condition.patterns if (found := id_span(pattern))]
             return _any(self.identified(*found) for found in spans)
-        wild = [pattern for pattern in condition.patterns if condition.wildcards and "*" in pattern]
-        plain = [self.bind(pattern) for pattern in condition.patterns if pattern and pattern not in wild]
+        values, wild = split_patterns(condition.patterns, wildcards=condition.wildcards)
+        plain = [self.bind(value) for value in values if value]
         columns = STANDS_IN[condition.field]
-        tests = [self.fits(column, pattern) for pattern in wild for column in columns]
+        tests = [self.fits(column, pieces) for pieces in wild for column in columns]
         if plain and len(columns) > 1:
             # Written as the index on these names is, which then answers without reading any of them.
             tests += [f"has({names(condition.field)}, {value})" for value in plain]
@@ -159,12 +160,12 @@ class _Writer:
             tests.append(f"{folded(columns[0])} IN ({', '.join(plain)})")
         return _any(tests)
 
-    def fits(self, column: str, pattern: str) -> str:
+    def fits(self, column: str, pieces: Sequence[str]) -> str:
         if column in MULTIPLE:
-            return f"arrayExists(one -> {self.fits('one', pattern)}, {column})"
-        if not pattern.strip("*"):
+            return f"arrayExists(one -> {self.fits('one', pieces)}, {column})"
+        if not any(pieces):
             return f"{column} != ''"
-        return f"{folded(column)} LIKE {self.bind(_like(pattern))}"
+        return f"{folded(column)} LIKE {self.bind('%'.join(map(_like, pieces)))}"
 
     def is_resource(self, kind: str, named: Iterable[str]) -> str:
         """The index on names and ids narrows it; the exact test compares these and the type of each resource."""
@@ -224,8 +225,8 @@ def _names_actions(condition: Condition) -> bool:
     """Whether it asks for exact actions, whose names stand in the text that the index covers."""
     if not isinstance(condition, Equals) or condition.field != "action":
         return False
-    is_exact = not condition.wildcards or not any("*" in pattern for pattern in condition.patterns)
-    return is_exact and all(len(pattern) >= TOKEN for pattern in condition.patterns)
+    values, wild = split_patterns(condition.patterns, wildcards=condition.wildcards)
+    return not wild and all(len(value) >= TOKEN for value in values)
 
 
 def _has_estimate(condition: Condition) -> bool:
@@ -245,10 +246,11 @@ def _is_plain(condition: Condition) -> bool:
     return isinstance(condition, Equals | InNetwork | Between | RecordedByTallystick)
 
 
-def _like(pattern: str, *, wildcards: bool = True) -> str:
+def _like(text: str) -> str:
+    """The text as a part of a LIKE pattern."""
     for special in ("\\", "%", "_"):
-        pattern = pattern.replace(special, "\\" + special)
-    return pattern.replace("*", "%") if wildcards else pattern
+        text = text.replace(special, "\\" + special)
+    return text
 
 
 def _dashed(digits: str) -> str:

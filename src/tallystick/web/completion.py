@@ -10,11 +10,13 @@ from tallystick.display_text import display_line
 from tallystick.errors import BadRequest
 from tallystick.query.case_folding import fold
 from tallystick.query.scope import Scope
+from tallystick.query.values import literal_pattern
 from tallystick.search import find
 from tallystick.search.filters import QUALIFIERS, query_from
-from tallystick.search.tokens import is_quotable, quoted_if_needed
+from tallystick.search.tokens import quoted_pattern
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, ViewerDep, WebRequest
+from tallystick.web.filter_links import is_one_line
 from tallystick.web.filters import CHOICES, PATH, Filters
 from tallystick.web.page_access import EVERY_ROLE
 
@@ -45,7 +47,7 @@ async def complete_value(
     typed = request.query_params.get("typed", "")[:200].strip().strip('"*')
     values, shown = await pools.searches.run(user_scope, _values, finder, user_scope, filters_of(request), name, typed)
     viewer.note_list(shown, is_supplement=True)
-    offers = [_offer(f"{name}:{quoted_if_needed(value)}", count) for value, count in values]
+    offers = [_offer(f"{name}:{quoted_pattern(literal_pattern(value))}", count) for value, count in values]
     return Response(offers, media_type=MediaType.JSON)
 
 
@@ -59,9 +61,9 @@ def _values(
 ) -> tuple[list[tuple[str, int | None]], Filters]:
     """Values with their counts, and the filters whose events have them."""
     field = FIELDS[name]
-    pattern = f"*{typed}*" if typed and field not in ("ip", *FIXED_VALUES) else ""
+    pattern = f"*{literal_pattern(typed)}*" if typed and field not in ("ip", *FIXED_VALUES) else ""
     if name in OTHER_FIELDS:
-        filtered = filters.with_search(f"{filters.q} {name}:{quoted_if_needed(pattern or '*')}".strip())
+        filtered = filters.with_search(f"{filters.q} {name}:{quoted_pattern(pattern or '*')}".strip())
     else:
         filtered = filters.with_values(field, (pattern,) if pattern else ())
     counts = _counts(finder, scope, filtered, field)
@@ -71,7 +73,7 @@ def _values(
     fixed = [(value, counts.get(value)) for value in FIXED_VALUES.get(field, ())]
     values = fixed or list(counts.items())
     folded = fold(typed)
-    fitting = [pair for pair in values if folded in fold(pair[0]) and is_quotable(pair[0])]
+    fitting = [pair for pair in values if folded in fold(pair[0]) and is_one_line(pair[0])]
     fitting.sort(key=lambda pair: not fold(pair[0]).startswith(folded))  # prefix matches first
     return fitting[:MOST], filters
 

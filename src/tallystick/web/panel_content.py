@@ -13,12 +13,13 @@ from ua_parser import parse
 from tallystick.clock import exact_time
 from tallystick.erasure.records import ErasureRecord
 from tallystick.events.changes import Change, changes_of
+from tallystick.events.details import searched_text
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
 from tallystick.events.words import actor_words, first_present, resource_words
 from tallystick.query.own_records import is_own_record
 from tallystick.web.event_row import EventRow, event_row
-from tallystick.web.filter_links import NO_LINKS, FilterLinks, filter_links
+from tallystick.web.filter_links import NO_LINKS, FilterLinks, filter_links, path_links
 from tallystick.web.filters import CATEGORIES, PATH, Filters
 
 MOST_CHANGES = 200
@@ -40,7 +41,6 @@ CONTEXT_FACTS = (
     ("Model", "model", "model"),
     ("Agent session", "session", "agent_session_id"),
 )
-_PLAIN_PATH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 LONGEST_USER_AGENT = 512
 _SYSTEMS = {"Mac OS X": "macOS"}
 
@@ -196,13 +196,9 @@ class _FactReader:
         return Fact(label, value, exact_value, filter_links(self.filters, self.path, name, exact_value), is_code)
 
     def of_change(self, change: Change) -> FilterLinks:
-        """The filter links of a change's value; none if the search language cannot express its path."""
-        value = json.loads(change.after or change.before)
-        path = f"changes.{change.path}"
-        if isinstance(value, dict | list) or value is None or not _PLAIN_PATH.issuperset(path) or ".." in path:
-            return NO_LINKS
-        text = value if isinstance(value, str) else json.dumps(value)
-        return filter_links(self.filters, self.path, path, text) if "\n" not in text else NO_LINKS
+        """The filter links of a change's value; none for an object, a list and null, which no search finds."""
+        text = searched_text(change.value)
+        return path_links(self.filters, self.path, ("changes", *change.keys), text) if text else NO_LINKS
 
 
 def _filled_in(event: Mapping[str, Any]) -> str:

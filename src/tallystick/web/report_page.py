@@ -10,6 +10,7 @@ from tallystick.compliance import reports
 from tallystick.compliance.reports import ReportRequest
 from tallystick.exports.download import file_headers
 from tallystick.exports.request import Export, require_file
+from tallystick.query.values import literal_pattern
 from tallystick.render.compliance_pdf import answer_words, exception_words, report_pdf
 from tallystick.render.compliance_report import NO_EVIDENCE, ExceptionReport, ReportPeriod, ValueGroup
 from tallystick.web.compliance_page import PATH, find_report, period_words
@@ -45,7 +46,7 @@ class ReportLinks:
     def group(self, item: ExceptionReport, group: ValueGroup) -> str:
         """The events of one group."""
         period = ReportPeriod(group.start, group.end, self._period.zone) if group.start else self._period
-        return ReportLinks(period)._filters(item.query).with_values(group.field, (group.value,)).href()
+        return ReportLinks(period)._filters(item.query).with_values(group.field, (literal_pattern(group.value),)).href()
 
     def event(self, event_id: str) -> str:
         """The page of one event."""

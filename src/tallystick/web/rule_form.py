@@ -21,7 +21,7 @@ from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.events.catalogue import SEVERITIES
 from tallystick.query.scope import Scope
 from tallystick.search.filters import QUALIFIERS
-from tallystick.search.tokens import quoted_if_needed
+from tallystick.search.tokens import quoted_pattern
 from tallystick.web.alerts_page import PATH
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import (
@@ -207,7 +207,7 @@ async def show_backtest(
 def rule_search_of(filters: Filters) -> str:
     """The filters of a list as one search, without its period."""
     parameters = filters.parameters(now_us())
-    terms = [f"{QUALIFIERS[name]}:{quoted_if_needed(value)}" for name in REPEATED for value in parameters.get(name, ())]
+    terms = [f"{QUALIFIERS[name]}:{quoted_pattern(value)}" for name in REPEATED for value in parameters.get(name, ())]
     if filters.q:
         terms.append(f"({filters.q})" if " OR " in filters.q and terms else filters.q)
     return " ".join(terms)

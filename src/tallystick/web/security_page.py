@@ -13,6 +13,7 @@ from tallystick.clock import DAY_US, from_us, now_us, rfc3339, second_words
 from tallystick.errors import NotFound
 from tallystick.query.conditions import And, Query
 from tallystick.query.scope import Scope
+from tallystick.query.values import literal_pattern
 from tallystick.search.find import Finder
 from tallystick.search.grammar import parse
 from tallystick.web.audit_logs import filters_of
@@ -130,7 +131,7 @@ def _load(finder: Finder, scope: Scope, days: int, now: int, zone: tzinfo) -> Se
         most = max((one["count"] for one in values), default=1)
         tops.append(
             TopValues(title, tuple((one["value"], one["count"], max(1, round(100 * one["count"] / most)),
-                              _href(FAILED, start, now, **{field: one["value"]})) for one in values))
+                              _href(FAILED, start, now, **{field: literal_pattern(one["value"])})) for one in values))
         )  # fmt: skip
     buckets = finder.histogram(scope, failed, buckets=60)["buckets"] if days else []
     per_day: dict[str, int] = {}
@@ -153,7 +154,7 @@ def _load(finder: Finder, scope: Scope, days: int, now: int, zone: tzinfo) -> Se
 def _events(query: str, group: str, at: int, window_us: int) -> str:
     """The URL of the events behind an occurrence of a sign."""
     around = max(window_us, 60_000_000)
-    more = {"user": group} if group else {}
+    more = {"user": literal_pattern(group)} if group else {}
     return _href(query, at - around, at + 1, **more)
 
 

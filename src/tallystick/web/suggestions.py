@@ -8,10 +8,12 @@ from litestar import Response, get
 from tallystick.clock import now_us
 from tallystick.errors import BadRequest
 from tallystick.query.scope import Scope
+from tallystick.query.values import literal_pattern
 from tallystick.search.filters import query_from
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, ViewerDep, WebRequest
+from tallystick.web.filter_links import is_one_line
 from tallystick.web.filters import PATH, Filters, parse_filters
 from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.templating import html
@@ -57,12 +59,16 @@ def _suggestions(
     chosen: tuple[str, ...],
 ) -> list[Suggestion]:
     now = now_us()
-    pattern = (f"*{typed.strip('*')}*",) if typed else ()
+    pattern = (f"*{literal_pattern(typed.strip('*'))}*",) if typed else ()
     try:
         others = query_from(filters.with_values(name, pattern).parameters(now), now=now)
         facets = finder.facets(scope, others, name, limit=MOST)["values"]
     except BadRequest:  # an invalid search; the search box shows the error
         facets = []
-    counts = {entry["value"]: entry["count"] for entry in facets}
+    # Blanks around the values of filters are ignored.
+    values = [entry["value"] for entry in facets]
+    fitting = [value == value.strip() and is_one_line(value) for value in values]
+    patterns = [literal_pattern(value) for value in values]
+    counts = {pattern: entry["count"] for pattern, entry, fits in zip(patterns, facets, fitting, strict=True) if fits}
     first = [Suggestion(value, counts.pop(value, None), True) for value in chosen]
     return first + [Suggestion(value, count, False) for value, count in counts.items()]

@@ -2,8 +2,12 @@
 //
 // Values are quoted by the server alone, in the completions and in the terms that it hands out.
 
-// A minus, perhaps a qualifier, and what is typed of a value; in quotes, \" is a quote.
-const WORD = /(?:^|[\s(])-?((?:([a-z_]+):)?("(?:\\"|[^"])*|[^\s()"]*))$/i;
+// A minus, perhaps a qualifier, and what is typed of a value. A quote behind an odd number of backslashes is a letter.
+const WORD =
+  /(?:^|[\s(])-?((?:([a-z_]+):)?("(?:(?<!\\)(?:\\\\)*\\"|[^"])*|(?:(?<!\\)(?:\\\\)*\\"|[^\s()"])*))$/i;
+const ESCAPED = /(?<!\\)(\\+)(["*])/g;
+// The name of a term, with its colon; keys of a path may be in quotes.
+const NAME = /^(?:"(?:\\"|[^"])*"|[^":])*:/;
 const OR = /(?<![\p{L}\p{N}_])OR(?![\p{L}\p{N}_])/u;
 
 // The unfinished word before the caret: `word` as written without its minus, from `start` to `end`, its qualifier
@@ -11,7 +15,9 @@ const OR = /(?<![\p{L}\p{N}_])OR(?![\p{L}\p{N}_])/u;
 export function wordBefore(text, caret) {
   const before = text.slice(0, caret);
   const [, word = "", name = "", written = ""] = WORD.exec(before) ?? [];
-  const value = written.startsWith('"') ? written.slice(1).replaceAll('\\"', '"') : written;
+  const value = written
+    .replace(/^"/, "")
+    .replace(ESCAPED, (_, run, letter) => "\\".repeat(run.length >> 1) + letter);
   return { word, name: name.toLowerCase(), value, start: before.length - word.length, end: before.length };
 }
 
@@ -26,8 +32,18 @@ export function withoutWord(text, { start, end }) {
   return (text.slice(0, start).replace(/-$/, "") + text.slice(end)).trim();
 }
 
-// The search narrowed by a term. Around an OR it needs parentheses; without one, a term is not added twice.
+// The search narrowed by a term, as web/filter_links.py does it. Around an OR, and beside a term of the same name, which
+// would mean either value, the search needs parentheses; a term is not added twice.
 export function addTerm(search, term) {
   if (OR.test(search)) return `(${search}) ${term}`;
-  return ` ${search} `.includes(` ${term} `) ? search : `${search} ${term}`.trim();
+  const isExclusion = term.startsWith("-");
+  const same = isExclusion ? 0 : countName(search, NAME.exec(term)?.[0]);
+  if (` ${search} `.includes(` ${term} `) && (isExclusion || same === 1)) return search;
+  return same ? `(${search}) ${term}` : `${search} ${term}`.trim();
+}
+
+function countName(search, name) {
+  if (!name) return 0;
+  const escaped = name.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+  return [...search.matchAll(new RegExp(`(?:^|[\\s(])${escaped}`, "gi"))].length;
 }
