@@ -1,6 +1,7 @@
 """Times: integers of microseconds since 1970 UTC inside, RFC 3339 in UTC outside."""
 
 import time
+from bisect import bisect_left
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,24 @@ def to_us(moment: datetime) -> int:
 def from_us(at_us: int) -> datetime:
     """Microseconds since 1970 UTC as an aware datetime in UTC, exact."""
     return EPOCH + timedelta(microseconds=at_us)
+
+
+def wall_time(wall: datetime, zone: tzinfo, *, last: bool = False) -> int:
+    """The moment at which clocks in the zone show `wall` (a datetime without zone), in microseconds since 1970 UTC.
+
+    If clocks show it twice, it is the first moment, or the second with `last`; if they skip it, the moment they go on.
+    Raises OverflowError outside the calendar.
+    """
+    found = to_us(wall.replace(tzinfo=zone, fold=int(last)))
+    if from_us(found).astimezone(zone).replace(tzinfo=None, fold=0) == wall.replace(fold=0):
+        return found
+    # The clocks change between what the time would be with the later offset and with the earlier one.
+    low, high = (to_us(wall.replace(tzinfo=zone, fold=fold)) // SECOND_US for fold in (1, 0))
+    before = from_us(low * SECOND_US).astimezone(zone).utcoffset()
+    changed = bisect_left(
+        range(low, high), True, key=lambda second: from_us(second * SECOND_US).astimezone(zone).utcoffset() != before
+    )
+    return (low + changed) * SECOND_US
 
 
 def rfc3339(at_us: int) -> str:

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from tallystick.errors import BadRequest, Invalid, TooLarge, UnsupportedMedia
-from tallystick.events.body import MAX_BODY, MAX_EVENTS
-from tallystick.events.problems import MAX_SUGGESTIONS
+from tallystick.events.body import MAX_BODY, MAX_EVENTS, read_body
+from tallystick.events.problems import MAX_SUGGESTIONS, Problems
 from tests.events.sending import NDJSON, problems, read
 
 EVENT = b'{"action":"user.login"}'
@@ -193,3 +193,22 @@ def test_names_are_suggested_for_the_first_unknown_fields_only():
     said = [error["detail"] for error in refusal.value.extra["errors"]]
     assert len(said) == 1000
     assert sum("did you mean" in detail for detail in said) == MAX_SUGGESTIONS
+
+
+FINER = '{"action": "a.b", "timestamp": "2026-11-20T23:59:59.9999996Z", "metadata": {"timestamp": "1.99999999"}}'
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (FINER, "application/json"),
+        (f"[{FINER}]", "application/json"),
+        (f'{{"events": [{FINER}]}}', "application/json"),
+        (f"{FINER}\n{FINER}", NDJSON),
+        (FINER.replace("1.99999999", "\\\\u0000"), "application/json"),
+    ],
+)
+def test_times_finer_than_microseconds_are_cut_not_rounded(body, content_type):
+    events = list(read_body(body.encode(), content_type, Problems()))
+    assert {str(event.timestamp) for event in events} == {"2026-11-20 23:59:59.999999+00:00"}
+    assert events[0].metadata["timestamp"] in ("1.99999999", "\\u0000")

@@ -60,7 +60,7 @@ suite("The histogram", () => {
     assert.deepEqual(failed, [null, 300, null]);
   });
 
-  const points = { at: [1000, 1060, 1120], step: 60 };
+  const points = { at: [1000, 1060, 1120], ends: [1060, 1120, 1180] };
 
   test("narrows to whole steps", () => {
     assert.deepEqual(selectedPeriod(points, 1030, 1070), { start: 1000, end: 1120 });

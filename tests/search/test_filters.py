@@ -90,6 +90,20 @@ class TestPeriod:
     def test_a_midnight_that_the_clocks_skip_is_the_moment_they_do(self) -> None:
         assert period(start="2024-04-26", end="2024-04-26", tz="Africa/Cairo")[0] == at("2024-04-25T22:00:00Z")
 
+    def test_an_hour_that_comes_twice_is_meant_from_its_first_time_to_its_second(self) -> None:
+        found = period(start="2026-10-25T02:15", end="2026-10-25T02:45", tz="Europe/Berlin")
+        assert found == (at("2026-10-25T00:15:00Z"), at("2026-10-25T01:45:00Z"))
+        asked = period(q='after:2026-10-25T02:15 before:"2026-10-25 02:45"', tz="Europe/Berlin")
+        assert asked == found
+
+    def test_a_time_that_the_clocks_skip_is_the_moment_they_go_on(self) -> None:
+        moment = at("2026-03-29T01:00:00Z")
+        assert period(start="2026-03-29T02:15", end="2026-03-29T02:45", tz="Europe/Berlin") == (moment, moment)
+        assert period(q="before:2026-03-29T02:30", tz="Europe/Berlin") == (None, moment)
+
+    def test_nanoseconds_are_cut(self) -> None:
+        assert period(start="2026-11-20T23:59:59.9999996Z")[0] == at("2026-11-20T23:59:59.999999Z")
+
     def test_a_plus_that_arrived_as_a_blank_is_a_plus(self) -> None:
         assert period(start="2024-01-15T14:30:00 02:00")[0] == at("2024-01-15T12:30:00Z")
         assert period(start="2024-01-15 14:30")[0] == at("2024-01-15T14:30:00Z")

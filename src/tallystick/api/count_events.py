@@ -16,7 +16,7 @@ from tallystick.api.parameters import Parameters, bad_parameter
 from tallystick.api.query_parameters import DEFAULT_BUCKETS, DEFAULT_VALUES, FACETS, HISTOGRAM
 from tallystick.clock import now_us
 from tallystick.search.counts import MOST_BUCKETS, MOST_VALUES
-from tallystick.search.filters import query_from
+from tallystick.search.filters import query_from, zone_from
 from tallystick.store.reading import VALUES
 
 Partial = Annotated[bool, doc("The time limit was reached before all events were counted, or events are `missing`.")]
@@ -27,6 +27,7 @@ class HistogramBucket(ResponseBody):
     """The counts of one interval."""
 
     start: Time
+    end: Time
     success: Count
     failed: Count
 
@@ -36,7 +37,7 @@ class HistogramResponse(ResponseBody):
 
     start: Time
     end: Time
-    interval_seconds: Annotated[int, Meta(description="Length of an interval.", ge=1)]
+    interval_seconds: Annotated[int, Meta(description="Length of an interval; of months and years, about.", ge=1)]
     buckets: list[HistogramBucket]
     partial: Partial
     missing: MissingRanges = UNSET
@@ -62,15 +63,17 @@ class FacetsResponse(ResponseBody):
 async def show_histogram(request: Request[Any, Any, Any], services: ApiServices) -> Response[HistogramResponse]:
     """Count events over time.
 
-    The number of events that the filters find in each interval, by status.
+    The number of events that the filters find in each interval, by status. Intervals begin at full hours, midnights,
+    Mondays, months or years of the zone `tz`, so that where the clocks change, one is longer or shorter.
     """
     reader = await authorize_scope(request, services)
     parameters = Parameters.of(request)
     buckets = parameters.integer("buckets", 1, MOST_BUCKETS) or DEFAULT_BUCKETS
 
     def count() -> dict[str, Any]:
-        query = query_from(parameters.filters(), now=now_us())
-        return _marked(services.finder.histogram(reader, query, buckets=buckets))
+        filters = parameters.filters()
+        query = query_from(filters, now=now_us())
+        return _marked(services.finder.histogram(reader, query, buckets=buckets, zone=zone_from(filters)))
 
     return answer(msgspec.convert(await services.pools.searches.run(reader, count), HistogramResponse))
 

@@ -8,7 +8,8 @@ waiting for seconds.
 
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
 from functools import lru_cache
 from math import isfinite
 from typing import Any, TypeVar
@@ -16,7 +17,15 @@ from typing import Any, TypeVar
 import msgspec
 
 from tallystick.errors import BadRequest, TooLarge, UnsupportedMedia
-from tallystick.events.examine import READABLE_ACTION, TOO_DEEP, OutOfRange, Unreadable, examine, kind_of
+from tallystick.events.examine import (
+    READABLE_ACTION,
+    TOO_DEEP,
+    OutOfRange,
+    Unreadable,
+    cut_to_microseconds,
+    examine,
+    kind_of,
+)
 from tallystick.events.incoming import EventInput
 from tallystick.events.problems import Problems, excerpt
 
@@ -37,6 +46,7 @@ _BOM = b"\xef\xbb\xbf"
 _NUL = b"\\u0000"  # the only way to write the character in JSON; the typed decoder would take it
 _BATCH = re.compile(rb'\s*\{\s*"events"\s*:')
 _LIST = re.compile(rb"\s*\[")
+_FINER = re.compile(rb'"timestamp"\s*:\s*"[^"]*\.[0-9]{7}')
 
 
 TOO_MANY_VALUES = (
@@ -65,6 +75,21 @@ class _TextBatch(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 _texts = msgspec.json.Decoder(_Texts).decode
 _text_batch = msgspec.json.Decoder(_TextBatch).decode
+
+
+class _Stamp(msgspec.Struct, gc=False):
+    """Reads the timestamp of an event as text, and nothing else of it."""
+
+    timestamp: str | None = None
+
+
+class _StampBatch(msgspec.Struct, gc=False):
+    events: list[_Stamp]
+
+
+_stamp = msgspec.json.Decoder(_Stamp).decode
+_stamps = msgspec.json.Decoder(list[_Stamp]).decode
+_stamp_batch = msgspec.json.Decoder(_StampBatch).decode
 _event = msgspec.json.Decoder(EventInput).decode
 _events = msgspec.json.Decoder(list[EventInput]).decode
 _batch = msgspec.json.Decoder(_Batch).decode
@@ -108,12 +133,29 @@ def read_body(body: bytes, content_type: str, problems: Problems) -> Collection[
 def _decoded(body: bytes, media: str) -> list[EventInput] | None:
     try:
         if media == NDJSON:
-            return [_event(line) for line in _lines(body)]
+            return [_exact_time(_event(line), line) for line in _lines(body)]
         if _BATCH.match(body):
-            return _batch(body).events
-        return _events(body) if _LIST.match(body) else [_event(body)]
+            return _exact_times(_batch(body).events, body, lambda text: _stamp_batch(text).events)
+        if _LIST.match(body):
+            return _exact_times(_events(body), body, _stamps)
+        return [_exact_time(_event(body), body)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _exact_time(event: EventInput, text: bytes) -> EventInput:
+    return _exact_times([event], text, lambda one: [_stamp(one)])[0]
+
+
+def _exact_times(
+    events: list[EventInput], text: bytes, read_stamps: Callable[[bytes], list[_Stamp]]
+) -> list[EventInput]:
+    """The events, with times finer than microseconds cut: the decoder rounds them, perhaps into another day."""
+    if _FINER.search(text):
+        for event, stamp in zip(events, read_stamps(text), strict=True):
+            if stamp.timestamp is not None:
+                event.timestamp = msgspec.convert(cut_to_microseconds(stamp.timestamp), datetime)
+    return events
 
 
 class _LargeBody(Collection[EventInput]):
@@ -139,7 +181,7 @@ class _LargeBody(Collection[EventInput]):
             return EventInput(READABLE_ACTION)
         if _NUL not in text:
             try:
-                return _event(text)
+                return _exact_time(_event(text), text)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass
         return examine(_parsed_line(text), index, self._problems)

@@ -4,6 +4,7 @@ The rules are read from the types that `incoming` declares, so that each field i
 with errors come here.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 
@@ -17,6 +18,7 @@ from tallystick.events.problems import SHOWN_LENGTH, Problems
 TOO_DEEP = f"Objects and lists can be nested at most {MAX_DEPTH} deep, counting the event as the first level."
 READABLE_ACTION = "event.unreadable"  # stands where an action cannot be read, so that the rules after it still apply
 
+_FINER_DIGITS = re.compile(r"(\.[0-9]{6})[0-9]+")
 _KINDS = {str: "a text", dict: "an object", list: "a list", bool: "true or false", type(None): "null"}
 
 
@@ -88,6 +90,11 @@ def examine(sent: object, index: int, problems: Problems) -> EventInput:
         return EventInput(READABLE_ACTION)
 
 
+def cut_to_microseconds(timestamp: str) -> str:
+    """The timestamp without digits beyond the sixth of its fraction, which a decoder would round."""
+    return _FINER_DIGITS.sub(r"\1", timestamp)
+
+
 def kind_of(value: object) -> str:
     """The type of a parsed value, in words."""
     return _KINDS.get(type(value), "a number")
@@ -136,7 +143,7 @@ class _Examination:
             return self._add(field, "wrong_type", f"`{field}` must be text, not {kind_of(value)}.")
         if problem := _text(field, value, rule):
             return self._add(field, *problem)
-        return value
+        return cut_to_microseconds(value) if rule.kind == "time" else value
 
     def _object(self, field: str, value: dict[str, Any], rules: dict[str, FieldRule]) -> dict[str, Any] | None:
         kept = self.fields(value, rules, field + ".")

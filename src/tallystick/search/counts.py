@@ -1,16 +1,20 @@
 """Counts of a query: total, over time, by value; within a time limit, and saying how exact they are."""
 
+from bisect import bisect_right
 from collections import Counter
+from datetime import UTC, tzinfo
+from itertools import pairwise
 from typing import Any
 
 from tallystick import clock
-from tallystick.clock import SECOND_US, rfc3339
+from tallystick.clock import rfc3339
 from tallystick.errors import BadRequest
 from tallystick.events.intake import EARLIEST, LATEST_AHEAD
 from tallystick.events.record import Record
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.page import Relation
+from tallystick.search.time_steps import edges, interval_for
 from tallystick.store.events import EventStore
 from tallystick.store.reading import VALUES, count_by_value, count_matches, count_over_time, estimate_matches, extent
 from tallystick.store.windows import Budget
@@ -19,12 +23,6 @@ SECONDS = 0.75
 MOST_BUCKETS = 500
 MOST_VALUES = 1000
 Aside = list[tuple[int, Record]]
-
-# What people think of as one step on a time axis, in seconds.
-INTERVALS = (
-    1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 14_400, 21_600, 43_200,
-    86_400, 172_800, 604_800, 1_209_600, 2_592_000, 7_776_000, 31_536_000, 315_360_000,
-)  # fmt: skip
 
 
 def total(store: EventStore, scope: Scope, query: Query, *, exact: bool, seconds: float) -> tuple[int, Relation]:
@@ -36,25 +34,27 @@ def total(store: EventStore, scope: Scope, query: Query, *, exact: bool, seconds
     return number, "exact" if complete else "at_least"
 
 
-def histogram(store: EventStore, scope: Scope, query: Query, aside: Aside, *, buckets: int) -> dict[str, Any]:
-    """Counts by interval and status; intervals are whole multiples since 1970 UTC."""
+def histogram(
+    store: EventStore, scope: Scope, query: Query, aside: Aside, *, buckets: int, zone: tzinfo = UTC
+) -> dict[str, Any]:
+    """Counts by interval and status; intervals begin at full hours, midnights, Mondays or months of the zone."""
     if not 1 <= buckets <= MOST_BUCKETS:
         raise BadRequest(f"buckets must be 1 to {MOST_BUCKETS}.", code="bad_parameter", parameter="buckets")
     start, end = _extent(store, scope, query)
-    interval = next((i for i in INTERVALS if (end - start) / (i * SECOND_US) <= buckets), INTERVALS[-1])
-    width = interval * SECOND_US
-    found, complete = count_over_time(store, scope, query, width, Budget(SECONDS))
+    interval = interval_for(start, end, buckets)
+    steps = edges(start, end, interval, zone)
+    found, complete = count_over_time(store, scope, query, steps, Budget(SECONDS))
     for _index, record in aside:
-        key = (record.occurred_at // width, record.status)
+        key = (bisect_right(steps, record.occurred_at) - 1, record.status)
         found[key] = found.get(key, 0) + 1
-    numbers = range(start // width, -(-end // width))
     rows = [
         {
-            "start": rfc3339(number * width),
+            "start": rfc3339(first),
+            "end": rfc3339(after),
             "success": found.get((number, "success"), 0),
             "failed": found.get((number, "failed"), 0),
         }
-        for number in numbers
+        for number, (first, after) in enumerate(pairwise(steps))
     ]
     return {
         "start": rfc3339(start),

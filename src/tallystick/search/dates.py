@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from tallystick.clock import SECOND_US, from_us, to_us
+from tallystick.clock import SECOND_US, from_us, to_us, wall_time
 
 FORMS = "2024-01-31, 2024-01-31T14:30:00Z, today, yesterday, or 30m, 24h, 7d, 4w for that long ago"
 
@@ -27,14 +27,19 @@ def parse_duration(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class DateOrTime:
-    """Microseconds since 1970 UTC: a day from `first` until `after`, or a point in time if both are equal."""
+    """Microseconds since 1970 UTC: a day from `first` until `after`, or a time: `first` as a start, `after` as an end.
+
+    Both of a time are equal, unless clocks show it twice: then the period from `first` to `after` has it both times.
+    """
 
     first: int
     after: int
+    is_day: bool = False
 
     @property
-    def is_day(self) -> bool:
-        return self.after > self.first
+    def before(self) -> int:
+        """The moment before which events are before this day or time."""
+        return self.first if self.is_day else self.after
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,7 @@ class Clock:
         if parts is None:
             raise ValueError("not a date or time")
         moment = datetime.fromisoformat(f"{parts[1]}T{parts[2]}{(parts[3] or '').upper()}")
-        at = _us(moment if moment.tzinfo else moment.replace(tzinfo=self.zone))
-        return DateOrTime(at, at)
+        return DateOrTime(*(self._at(moment, last=last) for last in (False, True)))
 
     def day(self, day: date) -> DateOrTime:
         """That day in the zone; it may have 23 or 25 hours."""
@@ -69,7 +73,8 @@ class Clock:
             following = day + timedelta(days=1)
         except OverflowError:
             raise ValueError("the last day of all has no end") from None
-        return DateOrTime(self._midnight(day), self._midnight(following))
+        midnights = (self._at(datetime.combine(one, time())) for one in (day, following))
+        return DateOrTime(*midnights, is_day=True)
 
     def near(self, text: str) -> str:
         """A day that was probably meant, in a form that can be parsed; today if there is no guess."""
@@ -81,12 +86,8 @@ class Clock:
             pass
         return from_us(self.now).astimezone(self.zone).date().isoformat()
 
-    def _midnight(self, day: date) -> int:
-        return _us(datetime.combine(day, time(), self.zone))
-
-
-def _us(moment: datetime) -> int:
-    try:
-        return to_us(moment)
-    except OverflowError:
-        raise ValueError("outside the calendar") from None
+    def _at(self, moment: datetime, *, last: bool = False) -> int:
+        try:
+            return to_us(moment) if moment.tzinfo else wall_time(moment, self.zone, last=last)
+        except OverflowError:
+            raise ValueError("outside the calendar") from None

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 
 from tallystick.clock import zone_of
 from tallystick.errors import BadRequest
@@ -33,12 +34,8 @@ def query_from(params: Mapping[str, Sequence[str]], *, now: int) -> Query:
     `q`. Raises BadRequest `bad_parameter` with `parameter` and mostly `suggestion`, or QueryMistake for errors in `q`.
     """
     given = {name: _values(name, params[name]) for name in NAMES if name in params}
-    zone = _single_value(given, "tz") or "UTC"
-    try:
-        clock = Clock(now, zone_of(zone))
-    except ValueError:
-        detail = f"Unknown time zone {zone[:60]!r}. Use a name such as Europe/Berlin, or UTC."
-        raise _bad("tz", detail, "UTC") from None
+    zone = _zone_name(given)
+    clock = Clock(now, zone_from(given))
     period = _period(given, clock)
     fields = [_field(name, given[name], clock) for name in QUALIFIERS if given.get(name)]
     searched = _searched(given, now, zone)
@@ -47,6 +44,21 @@ def query_from(params: Mapping[str, Sequence[str]], *, now: int) -> Query:
     condition = conditions[0] if len(conditions) == 1 else And(conditions)
     period = _intersection(period, in_search)
     return Query(condition, period.start, period.end, needles(searched))
+
+
+def zone_from(params: Mapping[str, Sequence[str]]) -> tzinfo:
+    """The zone that `tz` names, UTC without it. Raises BadRequest (`bad_parameter`)."""
+    name = _zone_name(params)
+    try:
+        return zone_of(name)
+    except ValueError:
+        detail = f"Unknown time zone {name[:60]!r}. Use a name such as Europe/Berlin, or UTC."
+        raise _bad("tz", detail, "UTC") from None
+
+
+def _zone_name(params: Mapping[str, Sequence[str]]) -> str:
+    given = {"tz": _values("tz", params["tz"])} if "tz" in params else {}
+    return (_single_value(given, "tz") or "UTC").replace(" ", "+")  # as in Etc/GMT+5
 
 
 def _values(name: str, values: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, tzinfo
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -162,13 +163,13 @@ class Finder:
         catalogue = self.catalogues.of(scope.org_id)
         return {event.id: event for event in with_catalogue(found.values(), catalogue)}
 
-    def histogram(self, scope: Scope, query: Query, *, buckets: int = 60) -> dict[str, Any]:
-        """Counts over time by status: {start, end, interval_seconds, buckets: [{start, success, failed}], partial}.
+    def histogram(self, scope: Scope, query: Query, *, buckets: int = 60, zone: tzinfo = UTC) -> dict[str, Any]:
+        """Counts by time and status: {start, end, interval_seconds, buckets: [{start, end, success, failed}], partial}.
 
         With `missing`, ranges of indexes, where events that might be counted are missing; `partial` is of time alone.
         """
         query = self.catalogues.of(scope.org_id).expand_query(query)
-        counted = counts.histogram(self._store, scope, query, self._aside(scope, query), buckets=buckets)
+        counted = counts.histogram(self._store, scope, query, self._aside(scope, query), buckets=buckets, zone=zone)
         return self._marked(scope, query, counted)
 
     def facets(self, scope: Scope, query: Query, field: str, *, limit: int = 20) -> dict[str, Any]:

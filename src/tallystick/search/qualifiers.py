@@ -137,7 +137,7 @@ def _period(name: str, value: str, clock: Clock) -> Between:
         raise BadValue(f"`{_short(value)}` is not a valid date or time. Write {FORMS}.", clock.near(value)) from None
     if name == "on":
         return _day(moment, value, clock)
-    return Between(start=moment.first) if name == "after" else Between(end=moment.first)
+    return Between(start=moment.first) if name == "after" else Between(end=moment.before)
 
 
 def _day(moment: DateOrTime, value: str, clock: Clock) -> Between:

@@ -1,7 +1,9 @@
 """Reads a query's rows in order: in one statement where an index serves, else window by window within the time."""
 
-from collections.abc import Generator, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -222,10 +224,18 @@ def count_matches(store: EventStore, scope: Scope, query: Query, budget: Budget)
 
 
 def count_over_time(
-    store: EventStore, scope: Scope, query: Query, width: int, budget: Budget
+    store: EventStore, scope: Scope, query: Query, edges: Sequence[int], budget: Budget
 ) -> tuple[dict[tuple[Any, ...], int], bool]:
-    """Counts by (timestamp // width, status), `width` in microseconds; and whether all rows were read in time."""
-    return _tally(store, scope, query, f"intDiv(toUnixTimestamp64Micro(occurred_at), {int(width)}), status", "", budget)
+    """Counts by (step, status); and whether all rows were read in time.
+
+    `edges` are at least two moments in microseconds, ascending; step n begins at edges[n] and ends before the next.
+    """
+    at, first, width = "toUnixTimestamp64Micro(occurred_at)", int(edges[0]), int(edges[1]) - int(edges[0])
+    if all(after - before == width for before, after in pairwise(edges)):
+        return _tally(store, scope, query, f"intDiv({at} - {first}, {width}), status", "", budget)
+    begin = f"roundDown({at}, [{', '.join(str(int(edge)) for edge in edges[:-1])}])"
+    found, complete = _tally(store, scope, query, f"{begin}, status", "", budget)
+    return {(bisect_left(edges, edge), status): count for (edge, status), count in found.items()}, complete
 
 
 def count_by_value(

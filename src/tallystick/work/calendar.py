@@ -1,13 +1,12 @@
 """Calendars: when a schedule in a time zone is due next, and which days lie behind it."""
 
 import re
-from bisect import bisect_left
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Literal
 
-from tallystick.clock import SECOND_US, from_us, to_us, zone_of
+from tallystick.clock import from_us, wall_time, zone_of
 
 Frequency = Literal["daily", "weekly", "monthly"]
 FREQUENCIES: tuple[Frequency, ...] = ("daily", "weekly", "monthly")
@@ -104,17 +103,7 @@ class Calendar:
 
 def moment_of(day: date, at: time, zone: tzinfo) -> int:
     """That time of that day in microseconds: of two, the first; if clocks skip it, the moment they go on."""
-    local = datetime.combine(day, at, zone)
-    found = local.astimezone(UTC)
-    if found.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
-        return to_us(found)
-    # The time is left out: the clocks change between what it would be with the later offset and with the earlier.
-    low, high = (int(local.replace(fold=fold).astimezone(UTC).timestamp()) for fold in (1, 0))
-    before = from_us(low * SECOND_US).astimezone(zone).utcoffset()
-    changed = bisect_left(
-        range(low, high), True, key=lambda second: from_us(second * SECOND_US).astimezone(zone).utcoffset() != before
-    )
-    return (low + changed) * SECOND_US
+    return wall_time(datetime.combine(day, at), zone)
 
 
 def parse_calendar(frequency: str, at: str, weekday: str, day: int, zone: str) -> Calendar:

@@ -5,7 +5,7 @@ import { drawChart, loadChartLibrary } from "./histogram_chart.js";
 
 const PAUSE = 200; // milliseconds without another list before its events are counted
 const LIVE_INTERVAL = 10_000; // milliseconds between two requests while events arrive
-const UNRELATED = ["tz", "columns", "live", "limit"]; // parameters that change no count
+const UNRELATED = ["columns", "live", "limit"]; // parameters that change no count
 
 let counted = ""; // the filters of the counts that were requested last
 let pending = new AbortController();

@@ -22,8 +22,8 @@ export function loadChartLibrary() {
   return library;
 }
 
-// Draws into `bars`, whose `data-points` has `at` (seconds since 1970), `step` (seconds), `success`, `failed` and
-// `words` for each bar; null where there is nothing to draw.
+// Draws into `bars`, whose `data-points` has `at` and `ends` (seconds since 1970), `success`, `failed` and `words` for
+// each bar; null where there is nothing to draw.
 export function drawChart(bars) {
   chart?.destroy();
   chart = null;
@@ -44,11 +44,11 @@ export function barHeights({ success, failed }) {
   return { all: total.map(height), failed: failed.map(height) };
 }
 
-// The whole steps that a selection touches, as start and end in seconds since 1970.
-export function selectedPeriod({ at, step }, from, to) {
-  const first = Math.max(Math.floor((from - at[0]) / step), 0);
-  const last = Math.min(Math.ceil((to - at[0]) / step), at.length);
-  return { start: at[0] + first * step, end: at[0] + last * step };
+// The whole steps that a selection touches, as start and end in seconds since 1970. Steps are not all of one length.
+export function selectedPeriod({ at, ends }, from, to) {
+  const first = Math.max(at.findLastIndex((start) => start <= from), 0);
+  const last = ends.findIndex((end) => end >= to);
+  return { start: at[first], end: last < 0 ? ends.at(-1) : ends[last] };
 }
 
 // Failures are hatched, so that they differ not by colour alone.
@@ -71,7 +71,7 @@ function hatch(ink, paper) {
 function chartOptions(points, width) {
   const paths = uPlot.paths.bars({ size: [0.86, 40], align: 1, gap: 1 });
   const zone = document.getElementById("tz")?.value || "UTC";
-  const end = points.at.at(-1) + points.step;
+  const end = points.ends.at(-1);
   const hidden = { show: false };
   return {
     width,
