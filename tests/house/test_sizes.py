@@ -75,6 +75,7 @@ CODE_LINES = {
     "country and network of addresses, and detections of countries (events, ingest, alerts, doctor)": 315,
     "merged data parts that are checked, and their sources put back (store, integrity, cli, ingest)": 395,
     "account, region, credential, reason and all resources of CloudTrail records (events, cli)": 90,
+    "hours, days, weeks and months of a zone, times of the wall, nanoseconds (clock, events, search, web)": 150,
     "escapes of values, links that find their event (query, search, web, events)": 150,
 }
 

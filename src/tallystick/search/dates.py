@@ -65,7 +65,7 @@ class Clock:
         if parts is None:
             raise ValueError("not a date or time")
         moment = datetime.fromisoformat(f"{parts[1]}T{parts[2]}{(parts[3] or '').upper()}")
-        return DateOrTime(*(self._at(moment, last=last) for last in (False, True)))
+        return DateOrTime(self._at(moment), self._at(moment, last=True))
 
     def day(self, day: date) -> DateOrTime:
         """That day in the zone; it may have 23 or 25 hours."""
@@ -73,8 +73,8 @@ class Clock:
             following = day + timedelta(days=1)
         except OverflowError:
             raise ValueError("the last day of all has no end") from None
-        midnights = (self._at(datetime.combine(one, time())) for one in (day, following))
-        return DateOrTime(*midnights, is_day=True)
+        first, after = (self._at(datetime.combine(one, time())) for one in (day, following))
+        return DateOrTime(first, after, is_day=True)
 
     def near(self, text: str) -> str:
         """A day that was probably meant, in a form that can be parsed; today if there is no guess."""
