@@ -127,7 +127,7 @@ def test_a_line_that_is_no_json_is_refused_with_its_number(member: Member) -> No
     assert done.returncode == 1
     assert done.stdout == "3 new, 0 known already, 2 refused\n"
     assert "standard input:4: refused" in done.stderr
-    assert "standard input:5: refused" in done.stderr
+    assert "standard input, event 4: refused" in done.stderr
 
 
 def test_other_content_under_a_known_id_counts_as_known_and_is_said(member: Member) -> None:
@@ -140,13 +140,43 @@ def test_other_content_under_a_known_id_counts_as_known_and_is_said(member: Memb
 
 def test_a_broken_file_is_named_and_the_others_are_read(member: Member, tmp_path: Path, trail: Path) -> None:
     broken, text, missing = tmp_path / "broken.gz", tmp_path / "notes.txt", tmp_path / "missing.json"
-    broken.write_bytes(trail.read_bytes()[:100])
+    broken.write_bytes(trail.read_bytes()[:30])
     text.write_text("these are no records")
     done = member.run("import", "--format", "cloudtrail", str(broken), str(text), str(missing), str(trail))
     assert done.returncode == 1
     assert done.stdout == "30 new, 0 known already, 3 refused\n"
     assert [name for name in (broken.name, text.name, missing.name) if name not in done.stderr] == []
     assert "Traceback" not in done.stderr
+
+
+def test_the_whole_records_of_a_cut_file_are_recorded(member: Member, tmp_path: Path) -> None:
+    records = [trail_record(number, requestParameters={"bucketName": os.urandom(200).hex()}) for number in range(50)]
+    path = tmp_path / "cut.json.gz"
+    packed = gzip.compress(json.dumps({"Records": records}).encode())
+    path.write_bytes(packed[: len(packed) // 2])
+    done = member.run("import", "--format", "cloudtrail", str(path))
+    assert done.returncode == 1
+    assert 20 <= int(done.stdout.split()[0]) <= 26
+    assert "broken gzip (it ends too early); what came before it was read" in done.stderr
+
+
+def test_all_that_lies_in_a_bucket_is_read_and_what_is_of_another_kind_is_counted(
+    member: Member, tmp_path: Path
+) -> None:
+    day, digests = tmp_path / "AWSLogs/1/CloudTrail/eu-west-1/2024/05/06", tmp_path / "AWSLogs/1/CloudTrail-Digest"
+    for folder in (day, digests, tmp_path / "AWSLogs/1/elasticloadbalancing"):
+        folder.mkdir(parents=True)
+    pages = [[trail_record(number) for number in range(start, start + 5)] for start in (0, 5, 10)]
+    first, second, third = (json.dumps({"Records": page}).encode() for page in pages)
+    (day / "a.json.gz").write_bytes(gzip.compress(first) + gzip.compress(second))
+    (day / "b.json").write_bytes(b"\xef\xbb\xbf" + third)
+    (day / "empty").write_bytes(b"")
+    (digests / "d.json.gz").write_bytes(gzip.compress(b'{"digestStartTime":"2024-05-06T07:00:00Z","logFiles":[]}'))
+    (tmp_path / "AWSLogs/1/elasticloadbalancing/x.log").write_text('https 2024-05-06T07:08:00Z app/web/1 "GET /"\n')
+    (tmp_path / "AWSLogs/1/ConfigWritabilityCheckFile").write_text("x")
+    done = member.run("import", "--format", "cloudtrail", str(tmp_path))
+    assert (done.returncode, done.stdout) == (0, "15 new, 0 known already, 0 refused\n")
+    assert "3 files of other kinds were left out" in done.stderr
 
 
 SENT = [
@@ -204,7 +234,7 @@ def test_a_broken_array_is_said_and_the_events_before_it_are_recorded(member: Me
     done = member.run("import", "--format", "tallystick", str(path))
     assert done.returncode == 1
     assert done.stdout == "2 new, 0 known already, 1 refused\n"
-    assert "event 3: refused: the array ends within an event" in done.stderr
+    assert "event 3: refused: the file ends within it (byte 111); what came before it was read" in done.stderr
 
 
 def test_an_event_whose_actor_was_erased_is_refused_instead_of_recorded_with_another(member: Member) -> None:

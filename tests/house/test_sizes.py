@@ -74,6 +74,7 @@ CODE_LINES = {
     "every resource in lines of exports, one resource of several as a thread, roles kept (render, query, cases)": 53,
     "country and network of addresses, and detections of countries (events, ingest, alerts, doctor)": 315,
     "merged data parts that are checked, and their sources put back (store, integrity, cli, ingest)": 395,
+    "files of JSON in every layout, joined, packed, damaged; all that lies in a folder (events, cli)": 310,
     "account, region, credential, reason and all resources of CloudTrail records (events, cli)": 90,
     "hours, days, weeks and months of a zone, times of the wall, nanoseconds (clock, events, search, web)": 150,
     "escapes of values, links that find their event (query, search, web, events)": 150,

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from tallystick.cli.client import Client
 from tallystick.cli.import_batches import EventSender, ImportCounts
-from tallystick.cli.log_files import STANDARD_INPUT, read_file
+from tallystick.cli.log_files import read_file, total_bytes
 from tallystick.cli.terminal import JsonOption, emit, say, stderr
 from tallystick.display_text import display_line
 from tallystick.events.importers import cloudtrail
@@ -29,7 +29,8 @@ class LogFormat(StrEnum):
 @app.command("import")
 def import_logs(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE", help='Files to read. "-" is standard input. Gzip is unpacked.')
+        list[str],
+        typer.Argument(metavar="FILE", help='Files and folders to read. "-" is standard input. Gzip is unpacked.'),
     ],
     log_format: Annotated[
         LogFormat,
@@ -62,7 +63,9 @@ def import_logs(
 def _send_file(sender: EventSender, name: str, log_format: LogFormat, progress: Progress, task: TaskID) -> None:
     try:
         for read in read_file(name, log_format, lambda size: progress.advance(task, size)):
-            if read.event is None:
+            if read.foreign and Path(name).is_dir():
+                progress.console.print(display_line(f"{read.location}: {read.problem}"), markup=False, soft_wrap=True)
+            elif read.event is None:
                 sender.refuse(read.location, read.problem)
             else:
                 sender.add(read.location, read.event)
@@ -74,8 +77,7 @@ def _send_file(sender: EventSender, name: str, log_format: LogFormat, progress: 
 def _progress(files: list[str]) -> Iterator[tuple[Progress, TaskID]]:
     """A progress bar over the bytes of all files; draws nothing unless stderr is a terminal."""
     columns = (TextColumn("Importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    known = STANDARD_INPUT not in files
-    total = sum(Path(name).stat().st_size for name in files if Path(name).is_file()) if known else None
+    total = total_bytes(files)
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
         yield progress, progress.add_task("import", total=total)
 

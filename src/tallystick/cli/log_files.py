@@ -1,117 +1,83 @@
-"""Reads log files event by event, with the file and line of each event."""
+"""Reads log files event by event, with the file and place of each event."""
 
-import codecs
-import gzip
-import io
+import os
 import sys
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import BinaryIO
 
-from tallystick.events.importers import cloudtrail, json_array, ndjson
+from tallystick.events.importers import cloudtrail, own_export
+from tallystick.events.importers.gzip_members import unpack
+from tallystick.events.importers.parsed import ParsedEvent
 
-GZIP_MAGIC = b"\x1f\x8b"
 STANDARD_INPUT = "-"
-FORMATS = ("tallystick", "cloudtrail")
-
-
-class ParsedEvent(NamedTuple):
-    """An event and its location in the file, or None and the problem that prevented parsing."""
-
-    location: str
-    event: dict[str, Any] | None
-    problem: str = ""
-
-
-class CountingStream(io.RawIOBase):
-    """A byte stream that calls `advance` with the number of bytes of each read, for the progress bar."""
-
-    def __init__(self, inner: BinaryIO, advance: Callable[[int], None]) -> None:
-        self._inner = inner
-        self._advance = advance
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._inner.read(len(buffer))
-        buffer[: len(data)] = data
-        self._advance(len(data))
-        return len(data)
+READERS = {"tallystick": own_export.read, "cloudtrail": cloudtrail.read}
+_CHUNK_BYTES = 256 << 10
+_MOST_LEVELS = 64  # of folders within one another
 
 
 def read_file(name: str, log_format: str, advance: Callable[[int], None]) -> Iterator[ParsedEvent]:
-    """The events of a file, or of standard input for `-`; gzip is recognized by its first bytes.
+    """The events of a file, of every file in a folder, or of standard input for `-`; gzip is unpacked.
 
-    An event that cannot be parsed is yielded as a problem, and reading continues if the format allows it.
-    Raises OSError if the file cannot be opened.
+    `advance` is called with the number of bytes of each read. A value that is no event is yielded as a problem, and
+    reading continues where it can. Files of other kinds in a folder are named in one `foreign` problem at its end.
+    Raises OSError if a file that is named cannot be opened.
     """
     if name == STANDARD_INPUT:
-        yield from _read(name, io.BufferedReader(CountingStream(sys.stdin.buffer, advance)), log_format)
-        return
-    with Path(name).open("rb") as raw:
-        yield from _read(name, io.BufferedReader(CountingStream(raw, advance)), log_format)
+        yield from _read("standard input", sys.stdin.buffer, log_format, advance)
+    elif Path(name).is_dir():
+        yield from _read_folder(name, log_format, advance)
+    else:
+        with Path(name).open("rb") as file:
+            yield from _read(name, file, log_format, advance)
 
 
-def _read(name: str, raw: io.BufferedReader, log_format: str) -> Iterator[ParsedEvent]:
-    shown = "standard input" if name == STANDARD_INPUT else name
-    packed = raw.peek(2)[:2] == GZIP_MAGIC
-    with _unpacked(raw) if packed else raw as stream:
+def total_bytes(names: list[str]) -> int | None:
+    """The size of the files, and of those in folders; None if it is not known, as of standard input."""
+    if STANDARD_INPUT in names:
+        return None
+    try:
+        paths = [path for name in names for path in (files_in(name) if Path(name).is_dir() else [Path(name)])]
+        return sum(path.stat().st_size for path in paths if path.is_file())
+    except OSError:
+        return None
+
+
+def files_in(folder: str, level: int = 0) -> Iterator[Path]:
+    """The files in a folder and its folders, in order of their names; without hidden ones and links to folders."""
+    with os.scandir(folder) as found:
+        entries = sorted((one for one in found if not one.name.startswith(".")), key=lambda one: one.name)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            if level < _MOST_LEVELS:
+                yield from files_in(entry.path, level + 1)
+        elif entry.is_file():
+            yield Path(entry.path)
+
+
+def _read_folder(folder: str, log_format: str, advance: Callable[[int], None]) -> Iterator[ParsedEvent]:
+    left_out, example = 0, ""
+    for path in files_in(folder):
         try:
-            if log_format == "tallystick":
-                yield from _array(shown, stream) if _begins_array(stream) else _lines(shown, stream)
-            else:
-                yield from _records(shown, stream)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
-            yield ParsedEvent(shown, None, f"broken gzip ({problem}); what came before it was read")
+            with path.open("rb") as file:
+                for one in _read(str(path), file, log_format, advance):
+                    if one.foreign:
+                        left_out, example = left_out + 1, example or str(path)
+                        break
+                    yield one
+        except OSError as error:
+            yield ParsedEvent(str(path), None, f"cannot be read: {error.strerror or error}")
+    if left_out:
+        count = "1 file of another kind was" if left_out == 1 else f"{left_out:,} files of other kinds were"
+        yield ParsedEvent(folder, None, f"{count} left out, such as {example}", foreign=True)
 
 
-def _unpacked(raw: io.BufferedReader) -> io.BufferedReader:
-    return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=raw)))
+def _read(name: str, stream: BinaryIO, log_format: str, advance: Callable[[int], None]) -> Iterator[ParsedEvent]:
+    for one in READERS[log_format](unpack(_chunks(stream, advance))):
+        yield one._replace(location=name + one.location)
 
 
-def _begins_array(stream: io.BufferedReader) -> bool:
-    """Whether an array follows, as in a JSON export, and no lines; skips what may stand before it."""
-    if stream.peek(len(codecs.BOM_UTF8)).startswith(codecs.BOM_UTF8):
-        stream.read(len(codecs.BOM_UTF8))
-    return stream.peek(1).lstrip()[:1] == b"["
-
-
-def _array(name: str, stream: BinaryIO) -> Iterator[ParsedEvent]:
-    """The events of a JSON array; one that is no event is yielded as a problem, a broken array ends the file."""
-    number = 0
-    try:
-        for number, text in enumerate(json_array.objects(stream), 1):
-            yield _parse(f"{name}, event {number}", text)
-    except ValueError as problem:
-        yield ParsedEvent(f"{name}, event {number + 1}", None, f"{problem}; what came before it was read")
-
-
-def _lines(name: str, stream: BinaryIO) -> Iterator[ParsedEvent]:
-    """The events of a file with one JSON object per line; invalid lines are yielded as problems."""
-    number = 0
-    while line := stream.readline(ndjson.MAX_EVENT_BYTES):
-        number += 1
-        location = f"{name}:{number}"
-        if len(line) == ndjson.MAX_EVENT_BYTES and not line.endswith(b"\n"):
-            while line and not line.endswith(b"\n"):
-                line = stream.readline(ndjson.MAX_EVENT_BYTES)
-            yield ParsedEvent(location, None, f"the line has more than {ndjson.MAX_EVENT_BYTES >> 20} MiB")
-        elif not line.isspace():
-            yield _parse(location, line)
-
-
-def _parse(location: str, text: bytes) -> ParsedEvent:
-    try:
-        return ParsedEvent(location, ndjson.event_of_line(text))
-    except ValueError as problem:
-        return ParsedEvent(location, None, str(problem))
-
-
-def _records(name: str, stream: BinaryIO) -> Iterator[ParsedEvent]:
-    try:
-        for number, event in enumerate(cloudtrail.read(stream), 1):
-            yield ParsedEvent(f"{name}, record {number}", event)
-    except ValueError as problem:
-        yield ParsedEvent(name, None, f"not a CloudTrail file ({problem})")
+def _chunks(stream: BinaryIO, advance: Callable[[int], None]) -> Iterator[bytes]:
+    while chunk := stream.read(_CHUNK_BYTES):
+        advance(len(chunk))
+        yield chunk

@@ -1,9 +1,56 @@
-"""Events of an export of Tallystick as they are sent again: without what a server added, under names a key may use."""
+"""Tallystick's own format: events as sent, or as exported and answered by a server.
 
+Exported events are sent again without what a server added, under names a key may use.
+"""
+
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import msgspec
+
+from tallystick.events.importers.json_values import json_texts
+from tallystick.events.importers.parsed import ParsedEvent
 from tallystick.events.output import ADDED
 from tallystick.query.own_records import IMPORTED, RESERVED
+
+_LISTS = frozenset({"events", "data"})  # of a request, and of an answer
+_object = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def read(chunks: Iterable[bytes]) -> Iterator[ParsedEvent]:
+    """The events of a file: one behind another, in an array, or in a request's or answer's list."""
+    for one in json_texts(chunks, _LISTS):
+        location = f", event {one.number}" if one.in_list else f":{one.line}"
+        if one.problem:
+            yield ParsedEvent(location, None, one.problem, one.foreign)
+        elif not _names_gaps(one.text):
+            try:
+                yield ParsedEvent(location, event_of_text(one.text))
+            except ValueError as problem:
+                yield ParsedEvent(location, None, str(problem))
+
+
+def _names_gaps(text: bytes) -> bool:
+    """Whether it is the last line of an export that lacks events, which names them (`render.json_lines.gaps_line`)."""
+    if not text.startswith((b'{"missing":', b'{"lost":')):
+        return False
+    try:
+        return _object(text).keys() <= {"missing", "lost"}
+    except (ValueError, RecursionError):
+        return False
+
+
+def event_of_text(text: bytes) -> dict[str, Any]:
+    """One event as `event_to_send` gives it. Raises ValueError."""
+    try:
+        event = _object(text)
+    except RecursionError:
+        raise ValueError("nested too deep for an event") from None
+    except ValueError as problem:  # msgspec's own, and bytes that are not UTF-8
+        raise ValueError(f"not an event in JSON ({problem})") from None
+    if lost := [part for part in event.get("erased") or () if part in ("what", "who")]:
+        raise ValueError(f"parts of this event were erased ({', '.join(lost)}), so that it cannot be recorded again")
+    return event_to_send(event)
 
 
 def event_to_send(event: dict[str, Any]) -> dict[str, Any]:
