@@ -18,6 +18,7 @@ from tallystick.events.intake import Prepared
 from tallystick.events.output import ADDED, event_of, event_of_record
 from tallystick.events.problems import CODES
 from tallystick.events.record import Record, StoredEvent
+from tallystick.events.secret_values import is_secret_text
 from tallystick.query.own_records import RESERVED
 from tallystick.render.json_lines import json_lines
 from tests.events.sending import JSON, NDJSON, NOW, REDACTED, SEEDS_EVENT, read, send
@@ -152,19 +153,23 @@ def stored_event(record: Record) -> StoredEvent:
     return StoredEvent(7, record.id, record.received_at, record.occurred_at, *parts(record), record.seed)
 
 
-def redacted(value: Any, places: list[str], place: str) -> Any:
+def redacted(value: Any, places: list[str], place: str, names: str = "") -> Any:
+    """As it is stored; `names` is "secret" below the name of a secret, and "fact" below that of a fact about one."""
     if isinstance(value, list):
-        return [redacted(item, places, f"{place}.{position}") for position, item in enumerate(value)]
-    if not isinstance(value, dict):
-        return value
-    kept = {}
-    for key, item in value.items():
-        if key.lower().replace("-", "").replace("_", "") in REDACTED:
-            places.append(f"{place}.{key}")
-            kept[key] = "[redacted]"
-        else:
-            kept[key] = redacted(item, places, f"{place}.{key}")
-    return kept
+        inside = [(str(position), item, names) for position, item in enumerate(value)]
+        return [redacted(item, places, f"{place}.{position}", said) for position, item, said in inside]
+    if isinstance(value, dict):
+        kept = {}
+        for key, item in value.items():
+            is_secret = key.lower().replace("-", "").replace("_", "") in REDACTED
+            said = "secret" if is_secret else "fact" if names and key == "secretId" else names and "secret"
+            is_name = is_secret and not isinstance(item, dict | list)
+            kept[key] = redacted(item, places, f"{place}.{key}", "name" if is_name else said)
+        return kept
+    if isinstance(value, str) and (names == "name" or (names == "secret" and is_secret_text(value, False))):
+        places.append(place)
+        return "[redacted]"
+    return value
 
 
 @LAW

@@ -1,7 +1,7 @@
 """Walks an event's details once: secrets are redacted, every value is listed with its path.
 
-A secret is the value of a key on the list of names, the value of an entry that has such a name (`{"name":
-"Authorization", "value": …}`, `["Authorization", …]` in a list of pairs), and an API key of Tallystick in any text.
+A secret is a text under a key on the list of names, a text in the value of an entry that has such a name (`{"name":
+"Authorization", "value": …}`, `["Authorization", …]`), and an API key of Tallystick in any text.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,9 @@ import msgspec
 
 from tallystick.events.incoming import Details, EventInput
 from tallystick.events.key_text import PREFIX, replace_keys
+from tallystick.events.secret_values import NAME_KEYS, REDACTED, VALUE_KEYS, SecretNames
 from tallystick.setting_values import normalised
 
-REDACTED = "[redacted]"
 MAX_DEPTH = 20  # objects and lists inside one another, the event itself being the first
 MAX_PATH = 1024  # characters: every value repeats its path, so that long keys would multiply
 MAX_VALUES = 32_768  # no more fit into an event, since each takes two bytes at least
@@ -23,20 +23,6 @@ MAX_VALUES = 32_768  # no more fit into an event, since each takes two bytes at 
 MAX_KNOWN = 20_000
 MAX_KNOWN_PATH = 256
 KEY_BEGINS = PREFIX.encode()
-MAX_NAMES = 4096  # of entries, whose answer is kept
-LONGEST_NAME = 100  # of a secret; longer texts are not compared
-
-# The members of an entry that name something, as `normalised` writes them: a header, parameter, tag, changed field.
-_NAME_WORDS = ("name", "key", "header", "field", "parameter", "property", "attribute", "variable")
-_NAMES = frozenset((*_NAME_WORDS, *(word + end for word in _NAME_WORDS for end in ("name", "key"))))
-# The members that hold its value.
-_VALUES = frozenset(
-    {
-        "value", "values", "val", "content", "before", "after", "old", "new", "oldvalue", "newvalue",
-        "previous", "current", "previousvalue", "currentvalue", "from", "to", "fromstring", "tostring",
-        "stringvalue", "parametervalue", "headervalue", "fieldvalue", "attributevalue", "propertyvalue",
-    }
-)  # fmt: skip
 
 _encode = msgspec.json.Encoder().encode
 
@@ -78,8 +64,7 @@ class Walker:
     """Walks the details of events; `redacted_keys` name the secrets. Threads may share one."""
 
     def __init__(self, redacted_keys: frozenset[str]) -> None:
-        self._redacted_keys = redacted_keys
-        self._is_secret = lru_cache(maxsize=MAX_NAMES)(lambda name: normalised(name) in redacted_keys)
+        self._secrets = SecretNames(redacted_keys)
         self._forget()
 
     def _forget(self) -> None:
@@ -107,21 +92,19 @@ class Walker:
         paths, values, redacted = found
         if depth > MAX_DEPTH or len(mapping) + len(values) > MAX_VALUES:
             raise Unfit("too_deep" if depth > MAX_DEPTH else "too_many_values", place)
-        before, places_before, below, names_secret = len(values), len(redacted), at.below, False
+        before, places_before, below, name = len(values), len(redacted), at.below, ""
         for key, value in mapping.items():
             try:
                 child = below[key]
             except KeyError:
                 child = self._learn(at, key, place)
             kind = type(value)
-            if child.secret:
-                mapping[key] = REDACTED  # the dict keeps its size, so going on is safe
-                redacted.append(f"{place}.{key}")
-                paths.append(child.path)
-                values.append(REDACTED)
-            elif kind is str:
-                if child.names and len(value) <= LONGEST_NAME and self._is_secret(value):
-                    names_secret = True
+            if child.secret and (kind is str or kind is dict or kind is list):
+                value = self._redact(value, f"{place}.{key}", key, depth, redacted)
+                mapping[key] = value  # the dict keeps its size, so going on is safe
+            if kind is str:
+                if child.names and self._secrets.names_secret(value):
+                    name = value
                 paths.append(child.path)
                 values.append(value)
             elif kind is dict:
@@ -131,64 +114,58 @@ class Walker:
             elif value is not None:
                 paths.append(child.path)
                 values.append(str(value) if kind is int else _encode(value).decode())
-        if names_secret:
-            self._redact_entry(mapping, at, place, (before, places_before), found)
+        if name:
+            self._redact_entry(mapping, name, place, depth, redacted)
+            if len(redacted) > places_before:
+                del paths[before:], values[before:]
+                _list_values(mapping, at.path, found)
 
     def _list(self, items: list[Any], at: _Key, place: str, depth: int, found: Found) -> None:
         paths, values, redacted = found
         if depth > MAX_DEPTH or len(items) + len(values) > MAX_VALUES:
             raise Unfit("too_deep" if depth > MAX_DEPTH else "too_many_values", place)
-        path = at.path
+        path, last = at.path, len(items) - 1
         for position, value in enumerate(items):
             kind = type(value)
             if kind is str:
+                if position < last and self._secrets.comes_before_secret(value, after := items[position + 1]):
+                    items[position + 1] = self._redact(after, f"{place}.{position + 1}", value, depth, redacted)
                 paths.append(path)
                 values.append(value)
             elif kind is dict:
                 self._object(value, at, f"{place}.{position}", depth + 1, found)
             elif kind is list:
-                if len(value) == 2 and self._names_secret(value[0]) and value[1] is not None:
-                    value[1] = REDACTED
-                    redacted.append(f"{place}.{position}.1")
+                if len(value) == 2 and self._secrets.names_secret(value[0]):
+                    value[1] = self._redact(value[1], f"{place}.{position}.1", value[0], depth + 1, redacted)
                 self._list(value, at, f"{place}.{position}", depth + 1, found)
             elif value is not None:
                 paths.append(path)
                 values.append(str(value) if kind is int else _encode(value).decode())
 
-    def _redact_entry(self, mapping: Details, at: _Key, place: str, since: tuple[int, int], found: Found) -> None:
-        """Redact the value of an entry such as `{"name": "Authorization", "value": …}`.
+    def _redact_entry(self, mapping: Details, name: str, place: str, depth: int, redacted: list[str]) -> None:
+        """Redact the value of an entry such as `{"name": "Authorization", "value": …}`."""
+        for key, value in mapping.items():
+            if normalised(key) in VALUE_KEYS and value != name:
+                mapping[key] = self._redact(value, f"{place}.{key}", name, depth, redacted)
 
-        Its parts are in `found` already, `since` these lengths of the lists: what is redacted takes their place.
-        """
-        paths, values, redacted = found
-        before, places_before = since
-        secret = dict.fromkeys(
-            key
-            for key, value in mapping.items()
-            if value is not None and value is not REDACTED and normalised(key) in _VALUES
-        )
-        if not secret:
-            return
-        # One pass, however many values the entry has. No name of a value has a dot, so what follows tells whose it is.
-        within = len(at.path) + 1
-        parts = zip(paths[before:], values[before:], strict=True)
-        kept = [(path, value) for path, value in parts if _first_key(path, within) not in secret]
-        paths[before:] = [*(path for path, _ in kept), *(f"{at.path}.{key}" for key in secret)]
-        values[before:] = [*(value for _, value in kept), *(REDACTED for _ in secret)]
-        within = len(place) + 1
-        others = [one for one in redacted[places_before:] if _first_key(one, within) not in secret]
-        redacted[places_before:] = [*others, *(f"{place}.{key}" for key in secret)]
-        for key in secret:
-            mapping[key] = REDACTED
-
-    def _names_secret(self, name: object) -> bool:
-        return type(name) is str and len(name) <= LONGEST_NAME and self._is_secret(name)
+    def _redact(self, value: Any, place: str, name: str, depth: int, redacted: list[str]) -> Any:
+        """What stays of the value of a secret's name in an object or list at `depth`: a text becomes REDACTED."""
+        kind = type(value)
+        if kind is str and value is not REDACTED:
+            redacted.append(place)
+            return REDACTED
+        if kind is dict or kind is list:
+            places = self._secrets.redact_members(value, place, name, MAX_DEPTH - depth)
+            if places is None:
+                raise Unfit("too_deep", place)
+            redacted.extend(places)
+        return value
 
     def _learn(self, at: _Key, key: str, place: str) -> _Key:
         path = f"{at.path}.{key}"
         if len(path) > MAX_PATH:
             raise Unfit("path_too_long", place)
-        child = _Key(path, secret=normalised(key) in self._redacted_keys, names=normalised(key) in _NAMES)
+        child = _Key(path, secret=self._secrets.has_key(key), names=normalised(key) in NAME_KEYS)
         if len(path) <= MAX_KNOWN_PATH:
             self._known += 1
             if self._known > MAX_KNOWN:
@@ -206,10 +183,17 @@ def searched_text(value: Any) -> str | None:
     return str(value) if type(value) is int else _encode(value).decode()
 
 
-def _first_key(path: str, start: int) -> str:
-    """The key of a path that begins at `start`."""
-    end = path.find(".", start)
-    return path[start:] if end < 0 else path[start:end]
+def _list_values(value: Any, path: str, found: Found) -> None:
+    """List the values of what was walked, so that it is not too deep, once more: secrets in it have been redacted."""
+    if type(value) is dict:
+        for key, inner in value.items():
+            _list_values(inner, f"{path}.{key}", found)
+    elif type(value) is list:
+        for inner in value:
+            _list_values(inner, path, found)
+    elif (text := searched_text(value)) is not None:
+        found[0].append(path)
+        found[1].append(text)
 
 
 def redact_keys(event: EventInput) -> list[str]:
