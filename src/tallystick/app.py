@@ -57,6 +57,7 @@ from tallystick.errors import SettingsError
 from tallystick.events.record import StoredEvent
 from tallystick.exports.exporter import Exporter
 from tallystick.http.allowance import Allowance
+from tallystick.http.head_requests import answer_head
 from tallystick.http.request import BoundedRequest
 from tallystick.http.request_log import log_requests
 from tallystick.ingest.geoip import GeoIP
@@ -387,6 +388,6 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
         logging_config=None,  # telemetry.configure_logging decides
         debug=False,
     )
-    measured = measure_requests(app.asgi_handler)
+    measured = measure_requests(answer_head(app.asgi_handler))
     app.asgi_handler = log_requests(measured, settings.trusted_proxies, access_log=settings.access_log == "on")
     return app

@@ -91,17 +91,39 @@ class TestPath:
     @pytest.mark.parametrize(
         ("method", "path", "allowed"),
         [
-            ("PUT", PATH, "GET, OPTIONS, POST"),
-            ("DELETE", f"{PATH}/evt_1", "GET, OPTIONS"),
-            ("PATCH", f"{PATH}/evt_1", "GET, OPTIONS"),
-            ("POST", "/healthz", "GET, OPTIONS"),
-            ("TRACE", PATH, "GET, OPTIONS, POST"),
+            ("PUT", PATH, "GET, HEAD, OPTIONS, POST"),
+            ("DELETE", f"{PATH}/evt_1", "GET, HEAD, OPTIONS"),
+            ("PATCH", f"{PATH}/evt_1", "GET, HEAD, OPTIONS"),
+            ("POST", "/healthz", "GET, HEAD, OPTIONS"),
+            ("GET", "/v1/retention/preview", "OPTIONS, POST"),
+            ("TRACE", PATH, "GET, HEAD, OPTIONS, POST"),
         ],
     )
     def test_with_another_method_names_those_it_takes(self, lasting, method, path, allowed):
         answer = lasting.http.request(method, path)
         problem(answer, 405, "method_not_allowed")
         assert answer.headers["allow"] == allowed
+
+    def test_with_another_method_of_a_page_names_those_it_takes(self, stranger):
+        answer = stranger.delete("/sign-in", headers={"Accept": "text/html"})
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS, POST")
+        assert stranger.options("/sign-in").headers["allow"] == "GET, HEAD, OPTIONS, POST"
+
+    @pytest.mark.parametrize("path", [*OPEN, PATH, f"{PATH}/histogram", f"{PATH}/live", f"{PATH}/evt_1", "/sign-in"])
+    def test_head_answers_as_get_does_without_a_body(self, lasting, path):
+        with lasting.http.stream("GET", path) as got:
+            headed = lasting.http.head(path)
+            assert (headed.status_code, headed.content) == (got.status_code, b"")
+            assert headed.headers["content-type"] == got.headers["content-type"]
+
+    def test_head_is_refused_where_get_is(self, lasting):
+        headed = lasting.http.head("/v1/retention/preview")
+        assert (headed.status_code, headed.headers["allow"]) == (405, "OPTIONS, POST")
+
+    def test_the_end_of_a_stream_that_head_began_leaves_the_connection_usable(self, lasting):
+        headed = lasting.http.head(PATH, headers={"Accept": "application/jsonl"})
+        assert headed.headers["content-type"].startswith("application/x-ndjson")
+        assert lasting.http.get("/healthz").status_code == 200
 
     def test_no_method_changes_or_deletes_an_event(self, acme):
         kept = acme.record(event("kept.done"))[0]

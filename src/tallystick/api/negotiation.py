@@ -6,6 +6,7 @@ from typing import Any
 from litestar import Request
 
 from tallystick.errors import TallystickError
+from tallystick.events.body import NDJSON, NDJSON_NAMES
 
 
 class NotAcceptable(TallystickError):
@@ -36,6 +37,7 @@ def _quality(media: str, ranges: Sequence[tuple[str, float]]) -> float:
 
 def _range(text: str) -> tuple[str, float]:
     name, *parameters = (part.strip().lower() for part in text.split(";"))
+    name = NDJSON if name in NDJSON_NAMES else name
     quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
     try:
         return name, min(max(float(quality), 0.0), 1.0)

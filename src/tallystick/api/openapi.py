@@ -26,7 +26,7 @@ Tallystick records who did what and when, finds it, and enters each event into a
 Send `Authorization: Bearer <key>`; the key decides the organization. Times are RFC 3339 in UTC. A filter that is
 repeated finds events that match any of its values; different filters must all match. An unknown parameter is an
 error: ignoring a filter would return other events than were asked for. Errors are `application/problem+json` with a
-stable `code`."""
+stable `code`. `HEAD` is answered wherever `GET` is, with the same headers."""
 TOPICS = {
     "Recording": "Record events. Takes a key with `events:write`.",
     "Searching": "Find, count and follow events. Takes a key with `events:read`.",

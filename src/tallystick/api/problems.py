@@ -14,6 +14,7 @@ from tallystick.api.answers import encode, encoded_answer
 from tallystick.database.damage import DISK_FULL, is_damage, is_full_disk, log_damage
 from tallystick.database.postgresql import is_outage
 from tallystick.errors import Damaged, TallystickError, Unavailable
+from tallystick.http.head_requests import allowed_methods
 from tallystick.store.errors import StoreDamaged, StoreError, StoreTimeout, StoreUpgrading
 
 MEDIA_TYPE = "application/problem+json"
@@ -87,7 +88,7 @@ def _routing_problem(error: HTTPException) -> Response[Any]:
     phrase = HTTPStatus(status).phrase
     code, detail = _ROUTING.get(status, (phrase.lower().replace(" ", "_"), f"{phrase}. See /docs."))
     given = {name.lower(): value for name, value in (error.headers or {}).items()}
-    headers = {"Allow": ", ".join(sorted(given["allow"].split(", ")))} if "allow" in given else {}
+    headers = {"Allow": allowed_methods(given["allow"])} if "allow" in given else {}
     return _answer(problem_members(status, code, phrase, detail), headers)
 
 

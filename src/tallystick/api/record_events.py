@@ -12,10 +12,14 @@ from tallystick.api.fields import EventId, LogIndex, RequestBody, ResponseBody, 
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters
 from tallystick.api.query_parameters import RECORD, WAITS
+from tallystick.errors import UnsupportedMedia
+from tallystick.events.body import CLOUDEVENTS
 from tallystick.events.incoming import EventInput
 from tallystick.http.body import read_body
 
 Events = Annotated[list[EventInput], Meta(extra_json_schema={"minItems": 1, "maxItems": 1000})]
+# In the binary mode of CloudEvents the event's facts stand in headers, and would be lost: the body alone is its data.
+_CLOUDEVENT_HEADERS = frozenset({b"ce-specversion", b"ce-id", b"ce-type", b"ce-source"})
 LATE = "Recorded, but the events cannot be found yet after 10 seconds."
 
 
@@ -84,6 +88,8 @@ async def record_events(request: Request[Any, Any, Any], services: ApiServices) 
     scope = await authorize_scope(request, services)
     wait = Parameters.of(request).choice("wait", WAITS)
     headers = request.headers
+    if _CLOUDEVENT_HEADERS.intersection(name for name, _ in request.scope["headers"]):
+        raise UnsupportedMedia(CLOUDEVENTS)
     async with read_body(request, services.bodies, scope.org_id) as body:
         recorded = await services.recorder.record(
             scope, body, headers.get("content-type", ""), idempotency_key=headers.get("idempotency-key")

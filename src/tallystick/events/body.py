@@ -41,6 +41,17 @@ MAX_LINES = 100_000  # blank ones are skipped, but not without end
 MAX_DIGITS = 4300  # of an integer with its sign, as for the typed decoder
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+# Names under which the same format is known.
+NDJSON_NAMES = frozenset({
+    NDJSON, "application/ndjson", "application/jsonl", "application/x-jsonl", "application/jsonlines",
+    "application/x-jsonlines", "application/json-lines", "application/x-json-lines", "application/x-json-stream",
+    "text/x-ndjson", "text/jsonl",
+})  # fmt: skip
+_JSON_NAMES = frozenset({"", JSON, "text/json", "application/x-json"})
+CLOUDEVENTS = (
+    "CloudEvents are not read yet. Send the event in the form of /docs, with its type as `action`, its time as "
+    f"`timestamp`, its id as `external_id` and its data in `metadata`, as `Content-Type: {JSON}` without `ce-` headers."
+)
 
 _BOM = b"\xef\xbb\xbf"
 _NUL = b"\\u0000"  # the only way to write the character in JSON; the typed decoder would take it
@@ -101,11 +112,14 @@ def media_type(content_type: str) -> str:
     kind, _, parameters = content_type.partition(";")
     name = kind.strip().lower()
     charset = re.search(r"charset\s*=\s*\"?([^\s\";]+)", parameters, re.IGNORECASE)
-    if name not in ("", JSON, NDJSON) or (charset and charset[1].lower() not in ("utf-8", "utf8", "us-ascii")):
+    if name.startswith("application/cloudevents"):
+        raise UnsupportedMedia(CLOUDEVENTS)
+    is_known = name in _JSON_NAMES or name in NDJSON_NAMES
+    if not is_known or (charset and charset[1].lower() not in ("utf-8", "utf8", "us-ascii")):
         raise UnsupportedMedia(
             f"Send events in UTF-8 as `Content-Type: {JSON}`, or one per line as `Content-Type: {NDJSON}`."
         )
-    return name or JSON
+    return NDJSON if name in NDJSON_NAMES else JSON
 
 
 def read_body(body: bytes, content_type: str, problems: Problems) -> Collection[EventInput]:

@@ -14,6 +14,7 @@ from msgspec import inspect
 from tallystick.events.details import MAX_DEPTH
 from tallystick.events.incoming import EventInput, Moment
 from tallystick.events.problems import SHOWN_LENGTH, Problems
+from tallystick.events.status_words import read_status
 
 TOO_DEEP = f"Objects and lists can be nested at most {MAX_DEPTH} deep, counting the event as the first level."
 READABLE_ACTION = "event.unreadable"  # stands where an action cannot be read, so that the rules after it still apply
@@ -139,6 +140,7 @@ class _Examination:
             return value if self._free(field, value) else None
         if rule.kind == "list":
             return self._list(field, value, rule)
+        value = _as_text(value, field.rpartition(".")[2], rule)
         if not isinstance(value, str):
             return self._add(field, "wrong_type", f"`{field}` must be text, not {kind_of(value)}.")
         if problem := _text(field, value, rule):
@@ -174,6 +176,18 @@ class _Examination:
             if self._problems.full:
                 break
         return sound
+
+
+def _as_text(value: Any, name: str, rule: FieldRule) -> Any:
+    """The value as the field holds it, where another spelling is sure to mean it: a status of another system, a number
+    as an id, the word of a choice in capitals."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if rule.kind == "choice" and name == "status":
+        return read_status(value) or value
+    if rule.kind == "choice" and isinstance(value, str):
+        return next((choice for choice in rule.choices if choice == value.strip().lower()), value)
+    is_id = rule.kind == "text" and (name in ("id", "account") or name.endswith("_id"))
+    return str(value) if is_number and is_id else value
 
 
 def _text(field: str, value: str, rule: FieldRule) -> tuple[str, str] | None:

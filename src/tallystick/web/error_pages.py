@@ -10,6 +10,7 @@ from sqlalchemy.exc import DatabaseError
 from tallystick.database.damage import DISK_FULL, is_damage, is_full_disk, log_damage
 from tallystick.database.postgresql import is_outage
 from tallystick.errors import TallystickError
+from tallystick.http.head_requests import allowed_methods
 from tallystick.store.errors import StoreDamaged, StoreError, StoreUpgrading
 from tallystick.web.dependencies import WebRequest
 from tallystick.web.filters import PATH
@@ -65,6 +66,8 @@ def show_error(request: WebRequest, problem: Exception) -> Response[str]:
         logger.error("page_failed", path=request.url.path, exc_info=problem)
     retry = getattr(problem, "retry_after", None)
     headers = HEADERS | ({"Retry-After": str(retry)} if retry else {})
+    given = {name.lower(): value for name, value in (getattr(problem, "headers", None) or {}).items()}
+    headers |= {"Allow": allowed_methods(given["allow"])} if "allow" in given else {}
     changes = request.method != "GET" and status in REFUSALS
     title = REFUSED if changes else TITLES.get(status, "Something went wrong")
     again = request.url.path + (f"?{request.url.query}" if request.url.query else "")
