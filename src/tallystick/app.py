@@ -83,6 +83,7 @@ from tallystick.monitoring.store_probe import StoreProbe
 from tallystick.retention import exported_ranges
 from tallystick.retention.archive import Archive
 from tallystick.retention.archive_erasure import ArchiveEraser
+from tallystick.retention.cutoffs import read_cutoffs
 from tallystick.retention.purge import Purger
 from tallystick.retention.warning import warner
 from tallystick.schedules.export_email import ExportMailer
@@ -159,7 +160,7 @@ def build(settings: Settings) -> Services:
     database, store, recording = connections.background, connections.background_store, connections.recording
     disk, whole_disk, geoip = recording_disk(settings), store_disk(settings), GeoIP(settings.geoip)
     pool, shipper, keys = Pool(), _shipper(settings, connections, whole_disk), settings.redacted_keys
-    sequencer = Sequencer(recording, pool, redacted_keys=keys, find_address=geoip.find_address)
+    sequencer = _sequencer(recording, pool, keys, geoip)
     pools, finder = RequestPools(settings.events_clients), Finder(connections.requests, connections.store)
     find_held, rules, actions = partial(_find_held, pools, finder), DropRules(recording), finder.catalogues
     recorder = Recorder(recording, pool, sequencer, keys, disk, find_held, actions, geoip.find_address, rules.dropped)
@@ -212,6 +213,11 @@ def build(settings: Settings) -> Services:
         workers=tuple(workers),
         preparations=(*(one.open for one in opened), eraser.replay_at_start, signer.open),
     )
+
+
+def _sequencer(recording: Database, pool: Pool, redacted_keys: frozenset[str], geoip: GeoIP) -> Sequencer:
+    find_address = geoip.find_address
+    return Sequencer(recording, pool, redacted_keys=redacted_keys, find_address=find_address, read_cutoffs=read_cutoffs)
 
 
 def _shipper(settings: Settings, connections: Connections, disk: DiskSpace) -> Shipper:

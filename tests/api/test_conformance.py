@@ -67,7 +67,7 @@ def test_every_answer_is_as_described(method, path, schema, asked, running):
     headers = {"Authorization": f"Bearer {asked.key}"}
     # In a query one value and a list of one are the same text, so that what is bad there is known in bodies alone.
     # Recording reads more than it promises, such as numbers as ids; tests/api/test_bad_input.py has what it refuses.
-    is_judged = method == "post" and path != "/v1/audit-logs"
+    is_judged = method == "post" and not path.startswith("/v1/audit-logs")
     checks = [*CHECKS, negative_data_rejection] if is_judged else CHECKS
 
     @settings(

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from tallystick.clock import now_us, rfc3339
 from tallystick.events.importers import cloudtrail
 from tests.cli.running import Member
 from tests.cli.wire import Wire
 
+NOW = rfc3339(now_us())
+NONE_OLDER = {"older": 0, "expires_soon": 0}
 SAMPLES = os.environ.get("TALLYSTICK_SAMPLE_DATA", "")
 
 
@@ -20,7 +23,8 @@ def lines(*events: dict[str, Any]) -> str:
 
 
 def numbered(count: int, **more: Any) -> list[dict[str, Any]]:
-    return [{"action": "project.viewed", "external_id": f"view-{number}"} | more for number in range(count)]
+    viewed = {"action": "project.viewed", "timestamp": NOW}
+    return [viewed | {"external_id": f"view-{number}"} | more for number in range(count)]
 
 
 def counts(member: Member, *arguments: str, input_text: str = "") -> dict[str, int]:
@@ -90,7 +94,7 @@ def test_a_record_that_was_changed_since_is_a_conflict(member: Member, trail: Pa
 
 def test_lines_from_standard_input_are_recorded(member: Member) -> None:
     counted = counts(member, "--format", "tallystick", "-", input_text=lines(*numbered(3)))
-    assert counted == {"new": 3, "known": 0, "conflicts": 0, "refused": 0, "imported": 0, "dropped": 0}
+    assert counted == {"new": 3, "known": 0, "conflicts": 0, "refused": 0, "imported": 0, "dropped": 0} | NONE_OLDER
 
 
 def test_packed_lines_are_unpacked_whatever_the_file_is_called(member: Member, tmp_path: Path) -> None:
@@ -113,16 +117,16 @@ def test_large_events_are_split_into_requests_that_the_server_takes(member: Memb
 
 
 def test_a_refused_event_does_not_lose_its_neighbours(member: Member) -> None:
-    bad = {"action": "Not An Action", "external_id": "bad"}
+    bad = {"action": "a.b", "timestamp": NOW, "status": "pending", "external_id": "bad"}
     events = [*numbered(2), bad, *numbered(5)[2:]]
     done = member.run("import", "--format", "tallystick", "-", input_text=lines(*events))
     assert done.returncode == 1
     assert done.stdout == "5 new, 0 known already, 1 refused\n"
-    assert "standard input:3: refused: action" in done.stderr
+    assert "standard input:3: refused: status" in done.stderr
 
 
 def test_a_line_that_is_no_json_is_refused_with_its_number(member: Member) -> None:
-    text = lines(*numbered(2)) + "\n{oops\n[1]\n" + lines({"action": "a.b"})
+    text = lines(*numbered(2)) + "\n{oops\n[1]\n" + lines({"action": "a.b", "timestamp": NOW})
     done = member.run("import", "--format", "tallystick", "-", input_text=text)
     assert done.returncode == 1
     assert done.stdout == "3 new, 0 known already, 2 refused\n"
@@ -134,7 +138,7 @@ def test_other_content_under_a_known_id_counts_as_known_and_is_said(member: Memb
     counts(member, "--format", "tallystick", "-", input_text=lines(*numbered(2)))
     changed = lines(*numbered(2, description="changed"))
     counted = counts(member, "--format", "tallystick", "-", input_text=changed)
-    assert counted == {"new": 0, "known": 2, "conflicts": 2, "refused": 0, "imported": 0, "dropped": 0}
+    assert counted == {"new": 0, "known": 2, "conflicts": 2, "refused": 0, "imported": 0, "dropped": 0} | NONE_OLDER
     assert "different content" in member.run("import", "--format", "tallystick", "-", input_text=changed).stdout
 
 
@@ -207,7 +211,7 @@ def test_our_own_export_imported_elsewhere_gives_the_same_events(
     only = ("--action", "deployment.*", "--action", "widget.*", "--action", "project.*")
     assert member.run("export", "--format", form, *only, "-o", str(path), **exporting).returncode == 0
     path.write_bytes(gzip.compress(path.read_bytes()) if packed else path.read_bytes())
-    expected = {"new": len(SENT), "known": 0, "conflicts": 0, "refused": 0, "imported": 0, "dropped": 0}
+    expected = {"new": len(SENT), "known": 0, "conflicts": 0, "refused": 0, "imported": 0, "dropped": 0} | NONE_OLDER
     assert counts(another_member, "--format", "tallystick", str(path)) == expected
     assert counts(another_member, "--format", "tallystick", str(path)) == expected | {"new": 0, "known": len(SENT)}
     assert another_member.total(action="project.viewed") == 30
@@ -219,6 +223,20 @@ def test_our_own_export_imported_elsewhere_gives_the_same_events(
             assert there[at].pop(name) != event.pop(name, None) or name == "index"
         # An event without an actor was recorded with the key as its actor, and keeps it.
         assert there[at] == event
+
+
+@pytest.mark.parametrize("form", ["json", "ndjson"])
+def test_our_own_export_imported_where_it_comes_from_is_known_without_conflicts(
+    member: Member, tmp_path: Path, form: str
+) -> None:
+    sparse = {"action": "project.viewed", "timestamp": NOW, "external_id": "sparse", "request": {"token": "secret"}}
+    member.record(*SENT, sparse, sparse | {"external_id": "more", "resources": [{"type": "a", "id": 1}]})
+    exporting = {"TALLYSTICK_API_KEY": member.new_key("exports", "events:read")}
+    path = tmp_path / "export"
+    assert member.run("export", "--format", form, "-o", str(path), **exporting).returncode == 0
+    again = counts(member, "--format", "tallystick", str(path))
+    assert (again["new"], again["conflicts"], again["refused"], again["imported"]) == (0, 0, 0, 0)
+    assert again["known"] >= len(SENT) + 2
 
 
 def events_of(member: Member) -> list[dict[str, Any]]:
@@ -234,7 +252,8 @@ def test_a_broken_array_is_said_and_the_events_before_it_are_recorded(member: Me
     done = member.run("import", "--format", "tallystick", str(path))
     assert done.returncode == 1
     assert done.stdout == "2 new, 0 known already, 1 refused\n"
-    assert "event 3: refused: the file ends within it (byte 111); what came before it was read" in done.stderr
+    assert "event 3: refused: the file ends within it (byte " in done.stderr
+    assert "; what came before it was read" in done.stderr
 
 
 def test_an_event_whose_actor_was_erased_is_refused_instead_of_recorded_with_another(member: Member) -> None:
@@ -251,7 +270,7 @@ def test_a_busy_server_is_asked_again(member: Member) -> None:
 
 def test_events_whose_answer_was_lost_are_not_recorded_twice(member: Member) -> None:
     member.url = Wire(member.server.port, deaf=2).url
-    nameless = [{"action": "project.viewed", "description": f"view {number}"} for number in range(5)]
+    nameless = [{"action": "project.viewed", "timestamp": NOW, "description": f"view {number}"} for number in range(5)]
     assert counts(member, "--format", "tallystick", "-", input_text=lines(*nameless))["new"] == 5
     assert member.total(action="project.viewed") == 5
 

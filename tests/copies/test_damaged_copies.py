@@ -169,7 +169,7 @@ def purge_restored(there: Restored) -> None:
         with there.database.write() as connection:
             for org_id in outbox.organizations_waiting(connection):
                 log = ledger_log.lock(connection, org_id)
-                commit(connection, log, [], now=clock.now_us(), retention_days=30, redacted_keys=frozenset())
+                commit(connection, log, [], now=clock.now_us(), redacted_keys=frozenset())
 
 
 @pytest.mark.parametrize("recorded", [2, 300])

@@ -78,6 +78,8 @@ CODE_LINES = {
     "account, region, credential, reason and all resources of CloudTrail records (events, cli)": 90,
     "hours, days, weeks and months of a zone, times of the wall, nanoseconds (clock, events, search, web)": 150,
     "escapes of values, links that find their event (query, search, web, events)": 150,
+    "secrets in objects and lists under their names, evidence beside them (events)": 130,
+    "older events found before an import, times, actions and statuses of other systems, HEAD (cli, ingest, api)": 600,
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 # finds what it acts on. 403 is `person_required`: a key is told where a person decides.
 TABLE = """
 POST   /v1/audit-logs                                    events:write          201
+POST   /v1/audit-logs/preview                            events:write          200
 GET    /v1/audit-logs                                    events:read           200
 GET    /v1/audit-logs/{id}                               events:read           200
 GET    /v1/audit-logs/{id}/related                       events:read           200
@@ -117,6 +118,7 @@ _RULE = {"name": "Made", "query": "action:thing.done", "count": 1, "window_secon
 _PERIOD = {"start": "2024-01-01", "end": "2024-01-31"}
 BODIES: dict[str, Any] = {
     "POST /v1/audit-logs": {"action": "thing.done"},
+    "POST /v1/audit-logs/preview": {"action": "thing.done"},
     "PUT /v1/actions/{name}": {"sentence": "{actor} did it"},
     "POST /v1/retention": {"retention_days": 36_500},
     "POST /v1/retention/preview": {"retention_days": 36_000},

@@ -29,6 +29,10 @@ class EventBatch(RequestBody):
     events: Events
 
 
+EVENT_BODIES = (EventInput, EventBatch, Events)
+NDJSON_BODY = {"application/x-ndjson": {"type": "string", "description": "One event on each line."}}
+
+
 class SchemaWarningResponse(ResponseBody):
     """A place of an event that does not fit the schema that the organization gave its action."""
 
@@ -63,6 +67,12 @@ class RecordedResponse(ResponseBody):
     duplicate: Annotated[bool, doc("The Idempotency-Key was known: this is the answer to the first request.")]
 
 
+def refuse_cloudevents(request: Request[Any, Any, Any]) -> None:
+    """Raise UnsupportedMedia for an event in the binary mode of CloudEvents."""
+    if _CLOUDEVENT_HEADERS.intersection(name for name, _ in request.scope["headers"]):
+        raise UnsupportedMedia(CLOUDEVENTS)
+
+
 # `read_body` limits the size of the body, and what a compressed one unpacks to.
 @post(
     "/v1/audit-logs",
@@ -71,8 +81,8 @@ class RecordedResponse(ResponseBody):
         "Recording",
         "events:write",
         parameters=RECORD,
-        body=(EventInput, EventBatch, Events),
-        bodies={"application/x-ndjson": {"type": "string", "description": "One event on each line."}},
+        body=EVENT_BODIES,
+        bodies=NDJSON_BODY,
         statuses={202: LATE},
         problems=(409, 422),
     ),
@@ -88,8 +98,7 @@ async def record_events(request: Request[Any, Any, Any], services: ApiServices) 
     scope = await authorize_scope(request, services)
     wait = Parameters.of(request).choice("wait", WAITS)
     headers = request.headers
-    if _CLOUDEVENT_HEADERS.intersection(name for name, _ in request.scope["headers"]):
-        raise UnsupportedMedia(CLOUDEVENTS)
+    refuse_cloudevents(request)
     async with read_body(request, services.bodies, scope.org_id) as body:
         recorded = await services.recorder.record(
             scope, body, headers.get("content-type", ""), idempotency_key=headers.get("idempotency-key")

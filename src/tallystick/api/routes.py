@@ -26,6 +26,7 @@ from tallystick.api import (
     integrity_check,
     ledger,
     legal_holds,
+    preview_recording,
     public_ledger,
     record_events,
     reference,
@@ -43,6 +44,7 @@ from tallystick.api.reference import Reference
 ROUTES: list[HTTPRouteHandler] = [
     # Recording
     record_events.record_events,  # POST /v1/audit-logs
+    preview_recording.preview_recording,  # POST /v1/audit-logs/preview
     # Searching
     find_events.find_events,  # GET /v1/audit-logs
     find_events.show_event,  # GET /v1/audit-logs/{id}

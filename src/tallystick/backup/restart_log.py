@@ -102,10 +102,7 @@ def restart_frozen_log(
         )
         # Commit the record in the same transaction: it is the first under the new origin, and no crash leaves the new
         # origin without it.
-        days = organizations.retention_days(connection, log.org_id)
-        commit(
-            connection, lock(connection, log.org_id), [], now=now_us(), retention_days=days, redacted_keys=redacted_keys
-        )
+        commit(connection, lock(connection, log.org_id), [], now=now_us(), redacted_keys=redacted_keys)
     return RestartedLog(origin, new_origin, log.size, signed, trimmed, trimmed_to)
 
 

@@ -109,12 +109,21 @@ class Client:
         """
         headers = {"Content-Type": content_type, "Idempotency-Key": f"cli-{uuid4().hex}"}
         parameters = {"wait": "searchable"} if searchable else {}
+        return self._post_patiently(EVENTS_PATH, parameters, body, headers, patience)
+
+    def preview(self, body: bytes, content_type: str, *, patience: float = 20.0) -> dict[str, Any]:
+        """Sends events to be checked, and returns what recording them would do. Raises and retries as `record`."""
+        return self._post_patiently(f"{EVENTS_PATH}/preview", {}, body, {"Content-Type": content_type}, patience)
+
+    def _post_patiently(
+        self, path: str, parameters: dict[str, str], body: bytes, headers: dict[str, str], patience: float
+    ) -> dict[str, Any]:
         deadline = time.monotonic() + patience
         pause = 0.5
         while True:
             with self._advice():
                 try:
-                    answer = self._http.post(EVENTS_PATH, params=parameters, content=body, headers=headers)
+                    answer = self._http.post(path, params=parameters, content=body, headers=headers)
                 except httpx.TransportError as error:
                     nobody_there = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) and not self._reached
                     if nobody_there or time.monotonic() + pause > deadline:

@@ -8,6 +8,7 @@ import msgspec
 
 from tallystick.cli.client import ApiError, Client
 from tallystick.events.importers.own_export import is_imported_record
+from tallystick.events.importers.sendable import sendable_event
 
 MOST_EVENTS = 1000
 MOST_BYTES = 8 << 20
@@ -21,7 +22,8 @@ class ImportCounts:
 
     `conflicts` counts those of `known` whose external id was recorded with different content. `imported`: records of
     another Tallystick about itself, recorded under `imported.audit_log.…`, which are not counted in `new`. `dropped`:
-    those that an intake rule of the organization dropped.
+    those that an intake rule of the organization dropped. `older`: those left out because they are older than what is
+    kept; `expires_soon`: of the new ones, those that are, so that a purge deletes them.
     """
 
     new: int = 0
@@ -30,6 +32,8 @@ class ImportCounts:
     refused: int = 0
     imported: int = 0
     dropped: int = 0
+    older: int = 0
+    expires_soon: int = 0
 
     @property
     def words(self) -> str:
@@ -39,7 +43,9 @@ class ImportCounts:
         records = "record of another audit log" if self.imported == 1 else "records of another audit log"
         beside = f"; {self.imported:,} {records} about itself, kept as imported.audit_log.*" if self.imported else ""
         dropped = f"; {self.dropped:,} dropped by intake rules of the organization" if self.dropped else ""
-        return counts + beside + dropped
+        older = f"; {self.older:,} left out, older than what is kept" if self.older else ""
+        soon = f"; {self.expires_soon:,} older than what is kept: deleted after a day" if self.expires_soon else ""
+        return counts + beside + dropped + older + soon
 
 
 class QueuedEvent(NamedTuple):
@@ -63,16 +69,24 @@ class EventSender:
         client: Client,
         report_refusal: Callable[[str, str], None],
         earlier_form: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        find_older: Callable[[Sequence[bytes]], set[int]] | None = None,
     ) -> None:
+        """`find_older` returns the positions of the encoded events that are left out, as older than what is kept."""
         self.counts = ImportCounts()
         self._earlier_form = earlier_form
+        self._find_older = find_older
         self._client = client
         self._report_refusal = report_refusal
         self._waiting: list[QueuedEvent] = []
         self._size = 0
 
     def add(self, location: str, event: dict[str, Any]) -> None:
-        """Adds an event; sends the batch when it is full."""
+        """Adds an event; sends the batch when it is full. One without a time is refused."""
+        try:
+            event = sendable_event(event)
+        except ValueError as problem:
+            self.refuse(location, str(problem))
+            return
         line = msgspec.json.encode(event)
         if len(line) >= MOST_BYTES:
             self.refuse(location, f"the event has {len(line)} bytes, which is too large")
@@ -93,6 +107,10 @@ class EventSender:
         Raises ApiError if the request as a whole is refused; nothing of the batch is recorded in that case.
         """
         batch, self._waiting, self._size = self._waiting, [], 0
+        if self._find_older is not None and batch:
+            older = self._find_older([waiting.line for waiting in batch])
+            self.counts.older += len(older)
+            batch = [waiting for place, waiting in enumerate(batch) if place not in older]
         while batch:
             body = b"\n".join(waiting.line for waiting in batch)
             try:
@@ -111,6 +129,7 @@ class EventSender:
     def _count(self, batch: Sequence[QueuedEvent], recorded: list[dict[str, Any]]) -> None:
         different = []
         for sent, event in zip(batch, recorded, strict=True):
+            self.counts.expires_soon += bool(event.get("expires_soon"))
             if event.get("dropped"):
                 self.counts.dropped += 1
             elif event.get("duplicate"):

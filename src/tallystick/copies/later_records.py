@@ -204,7 +204,7 @@ def record_later_purges(
     if going:
         days = organizations.retention_days(connection, org_id)
         announce_again(connection, org_id, going, days=days, now=now)
-        commit(connection, log, [], now=now, retention_days=days, redacted_keys=redacted_keys)
+        commit(connection, log, [], now=now, redacted_keys=redacted_keys)
     return len(going)
 
 

@@ -36,7 +36,7 @@ class Unreadable(NamedTuple):
 
 class FieldRule(NamedTuple):
     """What a field may hold: `kind` is text (`shortest` to `longest`), choice, time, fields, list (at most `longest`
-    objects with `fields`), or object (any)."""
+    objects with `fields`, or of `choices`), or object (any)."""
 
     kind: str
     required: bool
@@ -44,6 +44,9 @@ class FieldRule(NamedTuple):
     longest: int = 0
     choices: tuple[str, ...] = ()
     fields: "dict[str, FieldRule] | None" = None
+
+
+_WORD = FieldRule("choice", True)
 
 
 def _rule(declared: inspect.Type, required: bool) -> FieldRule:
@@ -60,6 +63,9 @@ def _rule(declared: inspect.Type, required: bool) -> FieldRule:
         return FieldRule("time", required)
     if isinstance(declared, inspect.StructType):
         return FieldRule("fields", required, fields=_rules(declared))
+    if isinstance(declared, inspect.ListType) and isinstance(declared.item_type, inspect.LiteralType):
+        choices = tuple(str(value) for value in declared.item_type.values)
+        return FieldRule("list", required, longest=declared.max_length or 0, choices=choices)
     if isinstance(declared, inspect.ListType):
         items = cast(inspect.StructType, declared.item_type)
         return FieldRule("list", required, longest=declared.max_length or 0, fields=_rules(items))
@@ -162,7 +168,10 @@ class _Examination:
         kept = []
         for number, entry in enumerate(value):
             place = f"{field}.{number}"
-            if not isinstance(entry, dict):
+            if rule.choices:
+                if (word := self._value(place, entry, _WORD._replace(choices=rule.choices))) is not None:
+                    kept.append(word)
+            elif not isinstance(entry, dict):
                 self._add(place, "wrong_type", f"`{place}` must be an object, not {kind_of(entry)}.")
             elif (one := self._object(place, entry, rule.fields or {})) is not None:
                 kept.append(one)

@@ -21,6 +21,7 @@ MAX_ACTION = 100
 Name = Annotated[str, Meta(max_length=1024)]
 Email = Annotated[str, Meta(max_length=320)]
 Moment = Annotated[datetime, Meta(tz=True)]
+EnrichedField = Literal["context.country", "context.network"]
 Details = dict[str, Any]
 
 
@@ -129,4 +130,8 @@ class EventInput(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=Fals
     external_id: Annotated[
         Annotated[str, Meta(max_length=128)] | None,
         _meta("The sender's identifier of the event: an event sent again with it is recorded once."),
+    ] = None
+    enriched: Annotated[
+        Annotated[list[EnrichedField], Meta(max_length=2)] | None,
+        _meta("Fields of an imported event's `context` that another Tallystick had filled in by itself."),
     ] = None

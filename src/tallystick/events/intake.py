@@ -189,7 +189,8 @@ class _Intake:
         target = ABSENT if resource is _NO_RESOURCE else _json(resource)
         if others:
             target = _json(_Resources([resource, *others]))
-        who, details = _json(_Who(actor, context, enriched)), _details_part(event, redacted)
+        said = enriched if event.enriched is None else _enriched_fields(event, enriched)
+        who, details = _json(_Who(actor, context, said)), _details_part(event, redacted)
         size = len(what) + len(target) + len(who) + len(details)
         if size > MAX_EVENT and enriched:
             self.take(index, event, keys_at, enriches=False)  # what a sender may send is recorded, whatever is added
@@ -321,6 +322,12 @@ def _is_complete(event: EventInput) -> bool:
     if event.resources:
         return all(one.id or one.name for one in event.resources) and _is_first(event.resource, event.resources[0])
     return event.resource is None or bool(event.resource.id or event.resource.name)
+
+
+def _enriched_fields(event: EventInput, enriched: list[str] | None) -> list[str] | None:
+    """What an importer says another server filled in, of the fields that are there, with what this one did."""
+    given = [path for path in event.enriched or () if event.context and getattr(event.context, path.partition(".")[2])]
+    return sorted({*given, *(enriched or ())}) or None
 
 
 def _facts(context: Context) -> tuple[str, ...]:

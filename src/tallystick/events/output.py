@@ -16,8 +16,7 @@ from tallystick.merkle.remains import lost_parts
 SKEW = SECOND_US  # clocks that differ by less are not worth a word
 # What an answer adds to what a client may send.
 ADDED = frozenset({
-    "id", "index", "received_at", "recorded_by", "known", "summary", "redacted", "enriched", "clock_skew", "erased",
-    "erased_by",
+    "id", "index", "received_at", "recorded_by", "known", "summary", "redacted", "clock_skew", "erased", "erased_by",
 })  # fmt: skip
 
 # Of an event whose `what` was erased.

@@ -16,6 +16,7 @@ from tallystick.events.geoip import FindAddress
 from tallystick.events.intake import Prepared
 from tallystick.events.record import Record
 from tallystick.ingest.dropped_events import Drops, count_drops
+from tallystick.ingest.late_events import ExpiryCheck, ReadCutoffs, plan_cutoffs
 from tallystick.ingest.own_actions import take_prepared
 from tallystick.ingest.submission import KnownEvent, Recorded, RecordingAnswer, Submission
 from tallystick.ingest.tables import external_ids, idempotency_keys
@@ -71,17 +72,18 @@ def commit(
     submissions: Sequence[Submission],
     *,
     now: int,
-    retention_days: int,
     redacted_keys: frozenset[str],
     find_address: FindAddress | None = None,
+    read_cutoffs: ReadCutoffs = plan_cutoffs,
 ) -> Committed:
     """Record the submissions and the organization's outbox into the locked log. After an error the transaction must be
     undone."""
     org_id = log.org_id
     draft = _Draft(log.size)
-    known = _known_external_ids(connection, org_id, submissions)
+    known = known_external_ids(connection, org_id, [one for sub in submissions for one in sub.prepared])
+    known = {external_id: held for sub in submissions for external_id, held in sub.held.items()} | known
     answered = _known_keys(connection, org_id, submissions, now)
-    expired_before = now - retention_days * DAY_US
+    expiry = ExpiryCheck(connection, org_id, now, read_cutoffs)
     answers: list[RecordingAnswer | TallystickError] = []
     new_keys: list[dict[str, object]] = []
     dropped: list[Drops] = []
@@ -90,7 +92,7 @@ def commit(
         if key is not None and key in answered:
             answers.append(_repeat(answered[key], submission))
             continue
-        recorded = [_record(draft, one, known, org_id, expired_before) for one in submission.prepared]
+        recorded = [_record(draft, one, known, org_id, expiry) for one in submission.prepared]
         if submission.drops is not None:
             recorded = _with_drops(recorded, submission.drops)
             dropped.append(submission.drops)
@@ -136,7 +138,7 @@ def body_digest(body: bytes) -> bytes:
 
 
 def _record(
-    draft: _Draft, prepared: Prepared, known: dict[str, KnownEvent], org_id: UUID, expired_before: int
+    draft: _Draft, prepared: Prepared, known: dict[str, KnownEvent], org_id: UUID, expiry: ExpiryCheck
 ) -> Recorded:
     record = prepared.record
     external_id = prepared.external_id
@@ -160,7 +162,7 @@ def _record(
         rfc3339(record.occurred_at),
         False,
         clock_skew=prepared.clock_skew,
-        expires_soon=record.occurred_at < expired_before,
+        expires_soon=expiry.has_expired(record),
         schema_warnings=prepared.schema_warnings,
     )
 
@@ -185,11 +187,10 @@ def _repeat(first: tuple[bytes, bytes], submission: Submission) -> RecordingAnsw
     return RecordingAnswer(recorded, True, max((one.index for one in recorded), default=-1))
 
 
-def _known_external_ids(
-    connection: Connection, org_id: UUID, submissions: Iterable[Submission]
-) -> dict[str, KnownEvent]:
-    wanted = list({one.external_id for sub in submissions for one in sub.prepared if one.external_id})
-    known = {external_id: held for sub in submissions for external_id, held in sub.held.items()}
+def known_external_ids(connection: Connection, org_id: UUID, prepared: Sequence[Prepared]) -> dict[str, KnownEvent]:
+    """The events that the external ids of these stand for already, by external id."""
+    wanted = list({one.external_id for one in prepared if one.external_id})
+    known: dict[str, KnownEvent] = {}
     for start in range(0, len(wanted), _LOOKUP):
         rows = connection.execute(
             select(external_ids).where(

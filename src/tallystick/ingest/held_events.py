@@ -53,6 +53,12 @@ def held_events(
     return known
 
 
+def same_events(prepared: Sequence[Prepared], held: Sequence[StoredEvent | None]) -> list[bool]:
+    """Whether each of the prepared events says what an export says of the held one beside it, defaults included."""
+    pairs = zip(prepared, held, strict=True)
+    return [event is not None and _sent_again(event)[1] == one.digest != b"" for one, event in pairs]
+
+
 def _sent_again(held: StoredEvent) -> tuple[str, bytes]:
     """The action and the digest that the event has when its export is imported; "" and b"" if it cannot be sent."""
     try:

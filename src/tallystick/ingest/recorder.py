@@ -7,18 +7,20 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from tallystick import clock, telemetry
+from tallystick import clock, ids, telemetry
 from tallystick.actions.catalogues import ActionCatalogues
+from tallystick.clock import rfc3339
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, TallystickError, Unavailable
 from tallystick.events.geoip import FindAddress
 from tallystick.events.intake import Prepared, read_request
-from tallystick.ingest.commit import body_digest
+from tallystick.ingest.commit import body_digest, known_external_ids
 from tallystick.ingest.dropped_events import DropFilter, Drops, drop_none
-from tallystick.ingest.held_events import FindEvents, event_ids_of, held_events
+from tallystick.ingest.held_events import FindEvents, event_ids_of, held_events, same_events
+from tallystick.ingest.late_events import ExpiryCheck
 from tallystick.ingest.pool import Pool
 from tallystick.ingest.sequencer import Sequencer
-from tallystick.ingest.submission import KnownEvent, RecordingAnswer, Submission
+from tallystick.ingest.submission import KnownEvent, RecordingAnswer, RecordingPreview, Submission
 from tallystick.ledger.tables import logs
 from tallystick.query.scope import Scope
 from tallystick.work.disk_space import DiskSpace
@@ -89,7 +91,21 @@ class Recorder:
         except Unavailable as error:
             telemetry.ingest_refused_total.labels(error.code).inc()
             raise
-        return await future
+        answer = await future
+        if any(one.conflict for one in answer.events):
+            await self._accept_exported(scope, prepared, answer)
+        return answer
+
+    async def preview(self, scope: Scope, body: bytes, content_type: str) -> RecordingPreview:
+        """Check a request's events as `record` does, and find those that have expired. Nothing is recorded.
+
+        Raises Invalid, BadRequest, TooLarge, UnsupportedMedia, TooMany or Unavailable.
+        """
+        prepared, drops, _ = await self._prepare(scope, body, content_type, with_digest=False)
+        held = await self._look_up_imports(scope, prepared)
+        places = range(len(prepared) + (drops.events if drops else 0))
+        left = [place for place in places if drops is None or place not in drops.rules]
+        return await self._database.run(self._find_expired, scope.org_id, prepared, left, held)
 
     async def searchable(self, org_id: UUID, index: int, seconds: float = WAIT_SECONDS) -> bool:
         """Wait until queries see every event up to `index`; False if that takes longer than `seconds`."""
@@ -146,6 +162,30 @@ class Recorder:
             return {}
         found = await self._find_events(scope.org_id, list(event_ids.values()))
         return held_events(prepared, event_ids, found)
+
+    async def _accept_exported(self, scope: Scope, prepared: Sequence[Prepared], answer: RecordingAnswer) -> None:
+        """Take back the conflicts of events that are what an export says of the ones with their external ids.
+
+        The digest that a commit compares is that of what was sent; an export also has the defaults filled in.
+        """
+        recorded = [one for one in answer.events if not one.dropped]
+        doubtful = [(one, sent) for one, sent in zip(recorded, prepared, strict=True) if one.conflict]
+        event_ids = [ids.decode("evt", one.id) for one, _ in doubtful]
+        found = await self._find_events(scope.org_id, event_ids)
+        held = [found.get(event_id) for event_id in event_ids]
+        for (one, _), is_same in zip(doubtful, same_events([sent for _, sent in doubtful], held), strict=True):
+            one.conflict = not is_same
+
+    def _find_expired(
+        self, org_id: UUID, prepared: Sequence[Prepared], places: Sequence[int], held: Mapping[str, KnownEvent]
+    ) -> RecordingPreview:
+        now = clock.now_us()
+        with self._database.read() as connection:
+            check = ExpiryCheck(connection, org_id, now, self._sequencer.read_cutoffs)
+            late = [(place, one) for place, one in zip(places, prepared, strict=True) if check.has_expired(one.record)]
+            known = {*held, *known_external_ids(connection, org_id, [one for _, one in late])}
+            older = [place for place, one in late if not one.external_id or one.external_id not in known]
+            return RecordingPreview(older, rfc3339(check.cutoffs.latest))
 
     def _stored_end(self, org_id: UUID) -> int:
         with self._database.read() as connection:

@@ -12,13 +12,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from tallystick import clock, telemetry
-from tallystick.access import organizations
 from tallystick.database.damage import DISK_FULL, is_full_disk
 from tallystick.database.engine import Database
 from tallystick.database.postgresql import is_cut_off
 from tallystick.errors import TallystickError, Unavailable
 from tallystick.events.geoip import FindAddress
 from tallystick.ingest.commit import Committed, commit, forget_old_keys
+from tallystick.ingest.late_events import ReadCutoffs, plan_cutoffs
 from tallystick.ingest.pool import EVENTS_PER_TICK, Pool
 from tallystick.ingest.submission import RecordingAnswer, Submission
 from tallystick.journal.recent import Recent
@@ -56,12 +56,14 @@ class Sequencer:
         *,
         redacted_keys: frozenset[str],
         find_address: FindAddress | None = None,
+        read_cutoffs: ReadCutoffs = plan_cutoffs,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._database = database
         self._pool = pool
         self._redacted_keys = redacted_keys
         self._find_address = find_address
+        self.read_cutoffs = read_cutoffs
         self._idle_seconds = idle_seconds
         self.listeners: list[Listener] = []
         self.recent = Recent()
@@ -188,9 +190,9 @@ class Sequencer:
             log,
             work.submissions,
             now=now,
-            retention_days=organizations.retention_days(connection, work.org_id),
             redacted_keys=self._redacted_keys,
             find_address=self._find_address,
+            read_cutoffs=self.read_cutoffs,
         )
 
     def _refuse(self, works: Sequence[_Work], error: Exception) -> None:

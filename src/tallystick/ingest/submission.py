@@ -41,6 +41,16 @@ class RecordingAnswer(msgspec.Struct):
         return msgspec.json.encode({"events": self.events, "duplicate": self.duplicate})
 
 
+class RecordingPreview(msgspec.Struct):
+    """What recording a request would do: the positions of events that have expired and are not known already.
+
+    Events at `keeps_from` (RFC 3339) or later are kept, whatever they are.
+    """
+
+    older: list[int]
+    keeps_from: str
+
+
 class KnownEvent(msgspec.Struct, frozen=True, gc=False):
     """The event that an external id stands for; `digest` is that of its input, b"" if it cannot be compared."""
 
