@@ -357,6 +357,7 @@ class TestCounts:
         assert shown == {
             "field": "user",
             "values": [{"value": "john@example.com", "count": 3}, {"value": "sarah@acme.com", "count": 3}],
+            "overlapping": True,
             "partial": False,
         }
 

@@ -80,6 +80,7 @@ CODE_LINES = {
     "escapes of values, links that find their event (query, search, web, events)": 150,
     "secrets in objects and lists under their names, evidence beside them (events)": 130,
     "older events found before an import, times, actions and statuses of other systems, HEAD (cli, ingest, api)": 600,
+    "counts that are those of filters (store, search, web, compliance)": 290,
 }
 
 

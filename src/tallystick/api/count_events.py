@@ -17,7 +17,7 @@ from tallystick.api.query_parameters import DEFAULT_BUCKETS, DEFAULT_VALUES, FAC
 from tallystick.clock import now_us
 from tallystick.search.counts import MOST_BUCKETS, MOST_VALUES
 from tallystick.search.filters import query_from, zone_from
-from tallystick.store.reading import VALUES
+from tallystick.store.value_counts import FIELDS
 
 Partial = Annotated[bool, doc("The time limit was reached before all events were counted, or events are `missing`.")]
 _operation = partial(operation, "Searching", "events:read")
@@ -44,17 +44,24 @@ class HistogramResponse(ResponseBody):
 
 
 class FacetValue(ResponseBody):
-    """A value of a field, and how many events have it."""
+    """A value of a field, and how many events the filter on it finds."""
 
-    value: str
+    value: Annotated[str, doc("The most frequent spelling of the value.")]
     count: Count
 
 
 class FacetsResponse(ResponseBody):
     """The most frequent values of a field."""
 
-    field: Annotated[str, doc("The field.", enum=list(VALUES))]
+    field: Annotated[str, doc("The field.", enum=list(FIELDS))]
     values: Annotated[list[FacetValue], doc("Most frequent first.")]
+    overlapping: Annotated[
+        bool,
+        doc(
+            "An event can have several of these values and counts for each, so that the counts can add up to more than "
+            "the events."
+        ),
+    ]
     partial: Partial
     missing: MissingRanges = UNSET
 
@@ -82,13 +89,14 @@ async def show_histogram(request: Request[Any, Any, Any], services: ApiServices)
 async def show_facets(request: Request[Any, Any, Any], services: ApiServices) -> Response[FacetsResponse]:
     """Count events by value of a field.
 
-    The values that most of the events have that the filters find.
+    The values that most of the events have that the filters find. Values are compared as filters compare them: ignoring
+    case, IP addresses as numbers. So each count is that of the filter for the value.
     """
     reader = await authorize_scope(request, services)
     parameters = Parameters.of(request)
     if "field" not in parameters:
-        raise bad_parameter("field", f"field is required: one of {', '.join(VALUES)}.")
-    field = parameters.choice("field", tuple(VALUES))
+        raise bad_parameter("field", f"field is required: one of {', '.join(FIELDS)}.")
+    field = parameters.choice("field", tuple(FIELDS))
     limit = parameters.integer("limit", 1, MOST_VALUES) or DEFAULT_VALUES
 
     def count() -> dict[str, Any]:

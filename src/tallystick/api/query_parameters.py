@@ -11,7 +11,7 @@ from tallystick.events.catalogue import CATEGORIES, SEVERITIES, STATUSES
 from tallystick.events.incoming import ActorType
 from tallystick.render.csv_lines import COLUMNS, DIALECTS
 from tallystick.search.counts import MOST_BUCKETS, MOST_VALUES
-from tallystick.store.reading import VALUES
+from tallystick.store.value_counts import FIELDS
 
 MOST_INDEX = 10**15
 MOST_OFFSET = 1_000_000_000
@@ -113,7 +113,7 @@ HISTOGRAM = (
     ),
 )
 FACETS = (
-    _query("field", "Field whose values are counted.", {"type": "string", "enum": list(VALUES)}, required=True),
+    _query("field", "Field whose values are counted.", {"type": "string", "enum": list(FIELDS)}, required=True),
     _query("limit", "Maximum number of values.", _integer(1, MOST_VALUES, default=DEFAULT_VALUES)),
     *FILTERS,
 )

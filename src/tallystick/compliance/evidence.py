@@ -25,6 +25,7 @@ from tallystick.search.paging import as_stored_event
 from tallystick.store import grouping
 from tallystick.store.bounds import with_mandatory_filter
 from tallystick.store.events import EventStore
+from tallystick.store.value_counts import seen_values, values_of
 
 MOST_NEWEST = 5
 MOST_FAILURES = 10
@@ -32,11 +33,6 @@ MOST_EXCEPTIONAL = 20
 MOST_TOP = 10
 MOST_CELL = 300  # characters of a value
 HOUR_US = 3600 * SECOND_US
-_FIELDS: dict[str, tuple[str, Callable[[Record], str]]] = {
-    "user": (grouping.USER, lambda record: record.actor_email or record.actor_name or record.actor_id),
-    "resource": (grouping.RESOURCE, lambda record: record.resource_name or record.resource_id),
-    "ip": (grouping.IP, lambda record: record.ip_address),
-}
 Values = Callable[[Record], tuple[Any, ...]]
 
 
@@ -111,36 +107,39 @@ class Evidence:
     def _repeated(self, search: framework.ExceptionSearch, query: Query) -> ExceptionReport:
         """Finds values with at least `at_least` events in one hour of the clock (UTC)."""
         self.on_progress()
-        column, value_of = _FIELDS[search.per or "user"]
+        per = search.per or "user"
         # Events set aside may complete a group, so that then all groups are read and the small ones dropped here.
         set_aside_records = self.set_aside_records(query)
         least = 1 if set_aside_records else search.at_least
+        spellings: dict[str, str] = {}
         counts: Counter[tuple[str, int]] = Counter()
-        for value, hour, number in grouping.count_groups(
-            self.store, self.scope, query, self.position, (column, grouping.HOUR), at_least=least
+        for row in grouping.count_values(
+            self.store, self.scope, query, self.position, per, by_hour=True, at_least=least
         ):
-            counts[value, hour] = number
-        counts.update((value_of(record), record.occurred_at // HOUR_US) for record in set_aside_records)
-        large = [(key, number) for key, number in counts.items() if number >= search.at_least and key[0]]
+            counts[row.key, row.hour] = row.number
+            spellings.setdefault(row.key, row.usual)
+        for record in set_aside_records:
+            for key, spelling in seen_values(per, record):
+                counts[key, record.occurred_at // HOUR_US] += 1
+                spellings.setdefault(key, spelling)
+        large = [(key, number) for key, number in counts.items() if number >= search.at_least]
         large.sort(key=lambda pair: (-pair[1], -pair[0][1], pair[0][0]))
         groups = tuple(
-            ValueGroup(
-                _cell(value), number, search.per or "user", rfc3339(hour * HOUR_US), rfc3339((hour + 1) * HOUR_US)
-            )
-            for (value, hour), number in large[:MOST_EXCEPTIONAL]
+            ValueGroup(_cell(spellings[key]), number, per, rfc3339(hour * HOUR_US), rfc3339((hour + 1) * HOUR_US))
+            for (key, hour), number in large[:MOST_EXCEPTIONAL]
         )
         return ExceptionReport(
-            search.says, search.query, len(large), f"{search.per} and hour", (), groups, len(groups) == len(large), True
+            search.says, search.query, len(large), f"{per} and hour", (), groups, len(groups) == len(large), True
         )
 
     def _without(self, search: framework.ExceptionSearch, query: Query) -> ExceptionReport:
         """Finds resources without an event that the search `without` finds, such as a deployment without approval."""
-        column, value_of = _FIELDS["resource"]
-        found = self._count(query, (column,), lambda record: (value_of(record),))
-        other = self._count(self.query(search.without), (column,), lambda record: (value_of(record),))
-        rest = [(key[0], number) for key, number in found.items() if key[0] and key not in other]
-        rest.sort(key=lambda pair: (-pair[1], pair[0]))
-        groups = tuple(ValueGroup(_cell(value), number, "resource") for value, number in rest[:MOST_EXCEPTIONAL])
+        self.on_progress()
+        other_query = self.query(search.without)
+        other = grouping.distinct_keys(self.store, self.scope, other_query, self.position, "resource")
+        other.update(key for record in self.set_aside_records(other_query) for key in values_of("resource", record))
+        rest = [one for one in self._values(query, "resource") if one[0] not in other]
+        groups = tuple(ValueGroup(_cell(usual), number, "resource") for _, usual, number in rest[:MOST_EXCEPTIONAL])
         return ExceptionReport(
             search.says, search.query, len(rest), "resource", (), groups, len(groups) == len(rest), True
         )
@@ -173,23 +172,27 @@ class Evidence:
         return counts
 
     def _top_values(self, query: Query, name: str) -> list[tuple[str, int]]:
+        return [(usual, number) for _, usual, number in self._values(query, name, MOST_TOP)[:MOST_TOP]]
+
+    def _values(self, query: Query, name: str, most: int = grouping.MOST_VALUES) -> list[tuple[str, str, int]]:
+        """The values of a field as filters compare them, as people see them, and their counts; most frequent first."""
         self.on_progress()
-        column, value_of = _FIELDS[name]
         set_aside_records = self.set_aside_records(query)
-        most = None if set_aside_records else MOST_TOP + 1
-        rows = grouping.count_groups(self.store, self.scope, query, self.position, (column,), most=most)
-        counts: Counter[str] = Counter({row[0]: row[1] for row in rows})
-        counts.update(map(value_of, set_aside_records))
-        counts.pop("", None)
-        return _by_count(counts)[:MOST_TOP]
+        most = grouping.MOST_VALUES if set_aside_records else most
+        rows = grouping.count_values(self.store, self.scope, query, self.position, name, most=most)
+        counts: Counter[str] = Counter({row.key: row.number for row in rows})
+        spellings = {row.key: row.usual for row in rows}
+        for record in set_aside_records:
+            for key, spelling in seen_values(name, record):
+                counts[key] += 1
+                spellings.setdefault(key, spelling)
+        return [(key, spellings[key], number) for key, number in _by_count(counts)]
 
     def _count_users(self, query: Query) -> int:
+        if self.set_aside_records(query):
+            return len(self._values(query, "user"))
         self.on_progress()
-        set_aside_records = self.set_aside_records(query)
-        if not set_aside_records:
-            return grouping.count_distinct(self.store, self.scope, query, self.position, grouping.USER)
-        rows = grouping.count_groups(self.store, self.scope, query, self.position, (grouping.USER,))
-        return len(({row[0] for row in rows} | {_FIELDS["user"][1](record) for record in set_aside_records}) - {""})
+        return grouping.count_distinct(self.store, self.scope, query, self.position, "user")
 
     def _newest(self, query: Query, most: int) -> tuple[EventLine, ...]:
         self.on_progress()

@@ -1,7 +1,6 @@
 """Counts of a query: total, over time, by value; within a time limit, and saying how exact they are."""
 
 from bisect import bisect_right
-from collections import Counter
 from datetime import UTC, tzinfo
 from itertools import pairwise
 from typing import Any
@@ -11,12 +10,14 @@ from tallystick.clock import rfc3339
 from tallystick.errors import BadRequest
 from tallystick.events.intake import EARLIEST, LATEST_AHEAD
 from tallystick.events.record import Record
+from tallystick.query.case_folding import fold
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.page import Relation
 from tallystick.search.time_steps import edges, interval_for
 from tallystick.store.events import EventStore
-from tallystick.store.reading import VALUES, count_by_value, count_matches, count_over_time, estimate_matches, extent
+from tallystick.store.reading import count_by_value, count_matches, count_over_time, estimate_matches, extent
+from tallystick.store.value_counts import FIELDS
 from tallystick.store.windows import Budget
 
 SECONDS = 0.75
@@ -65,21 +66,22 @@ def histogram(
     }
 
 
-def facets(store: EventStore, scope: Scope, query: Query, aside: Aside, field: str, *, limit: int) -> dict[str, Any]:
-    """The most frequent values of `field` among the matches, most frequent first; absent values are left out."""
-    if field not in VALUES:
-        raise BadRequest(f"field must be one of {', '.join(VALUES)}.", code="bad_parameter", parameter="field")
+def facets(
+    store: EventStore, scope: Scope, query: Query, aside: Aside, field: str, *, limit: int, containing: str = ""
+) -> dict[str, Any]:
+    """The most frequent values of `field` among the matches that contain a text; absent values are left out."""
+    if field not in FIELDS:
+        raise BadRequest(f"field must be one of {', '.join(FIELDS)}.", code="bad_parameter", parameter="field")
     if not 1 <= limit <= MOST_VALUES:
         raise BadRequest(f"limit must be 1 to {MOST_VALUES}.", code="bad_parameter", parameter="limit")
-    found, complete = count_by_value(store, scope, query, field, 2 * limit + 1, Budget(SECONDS))
-    counts: Counter[str] = Counter({key[0]: number for key, number in found.items()})
-    for _index, record in aside:
-        counts.update(_displayed_values(record, field))
-    counts.pop("", None)
-    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:limit]
+    records = [record for _index, record in aside]
+    found, complete = count_by_value(
+        store, scope, query, field, limit, Budget(SECONDS), aside=records, containing=fold(containing)
+    )
     return {
         "field": field,
-        "values": [{"value": value, "count": number} for value, number in ordered],
+        "values": [{"value": value, "count": number} for value, number in found],
+        "overlapping": FIELDS[field].is_overlapping,
         "partial": not complete,
     }
 
@@ -96,23 +98,3 @@ def _extent(store: EventStore, scope: Scope, query: Query) -> tuple[int, int]:
     first, last = clock.to_us(EARLIEST), clock.now_us() + LATEST_AHEAD // clock.MICROSECOND
     start, end = min(max(start, first), last), min(max(end, first), last)
     return start, max(end, start + 1)
-
-
-def _displayed_values(record: Record, field: str) -> set[str]:
-    """The values of an event that `store.reading.VALUES` counts."""
-    match field:
-        case "user":
-            return {record.actor_email or record.actor_name or record.actor_id}
-        case "resource":
-            others = zip(record.other_resource_names, record.other_resource_ids, strict=True)
-            return {record.resource_name or record.resource_id, *(name or identity for name, identity in others)}
-        case "resource_type":
-            return {record.resource_type, *record.other_resource_types}
-        case "ip":
-            return {record.ip_address}
-        case "on_behalf_of":
-            return {record.behalf_email or record.behalf_name or record.behalf_id}
-        case "recorded_by":
-            return {record.recorder_email or record.recorder_name or record.recorder_id}
-        case _:
-            return {getattr(record, field)}

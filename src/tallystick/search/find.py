@@ -172,10 +172,18 @@ class Finder:
         counted = counts.histogram(self._store, scope, query, self._aside(scope, query), buckets=buckets, zone=zone)
         return self._marked(scope, query, counted)
 
-    def facets(self, scope: Scope, query: Query, field: str, *, limit: int = 20) -> dict[str, Any]:
-        """The top values of a field: {field, values: [{value, count}], partial}; `missing` as in a histogram."""
+    def facets(
+        self, scope: Scope, query: Query, field: str, *, limit: int = 20, containing: str = ""
+    ) -> dict[str, Any]:
+        """The top values of a field, most frequent first: {field, values: [{value, count}], overlapping, partial}.
+
+        Each count is that of the filter for the value, and `value` its most frequent spelling; `containing` is a text
+        that it contains, ignoring case. `overlapping`: an event can have several of the values, so that the counts can
+        add up to more than the events. `missing` as in a histogram.
+        """
         query = self.catalogues.of(scope.org_id).expand_query(query)
-        counted = counts.facets(self._store, scope, query, self._aside(scope, query), field, limit=limit)
+        aside = self._aside(scope, query)
+        counted = counts.facets(self._store, scope, query, aside, field, limit=limit, containing=containing)
         return self._marked(scope, query, counted)
 
     def _marked(self, scope: Scope, query: Query, counted: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Exact grouped counts for background work, without a time limit."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Condition, Query
@@ -9,12 +9,12 @@ from tallystick.query.scope import Scope
 from tallystick.store.bounds import compile_bounded
 from tallystick.store.events import EventStore
 from tallystick.store.query_sql import sql_for
-from tallystick.store.reading import FIRST_RESOURCE, VALUES
+from tallystick.store.value_counts import top_sql, values_sql
 from tallystick.store.windows import order_by
 
-STATUS, ACTION, USER, IP = (VALUES[name] for name in ("status", "action", "user", "ip"))
-RESOURCE = FIRST_RESOURCE  # an event is in one group
+STATUS, ACTION = "status", "action"
 HOUR = "intDiv(toUnixTimestamp64Micro(occurred_at), 3600000000)"
+MOST_VALUES = 10_000_000  # no limit: a report counts everything
 PARTLY_ERASED, WHOLLY_UNTOLD = "remains != ''", "action = ''"
 LATE = "received_at > occurred_at + INTERVAL 1 DAY"
 
@@ -44,12 +44,56 @@ def count_groups(
     return [tuple(row) for row in rows]
 
 
-def count_distinct(store: EventStore, scope: Scope, query: Query, below: int, of: str) -> int:
-    """The number of distinct values of `of`."""
+class ValueRow(NamedTuple):
+    """A value that people see: `key` as filters compare it, `usual` its most frequent spelling; `hour` in hours since
+    1970 UTC, or 0 where it is not counted by hour."""
+
+    key: str
+    usual: str
+    hour: int
+    number: int
+
+
+def count_values(
+    store: EventStore,
+    scope: Scope,
+    query: Query,
+    below: int,
+    name: str,
+    *,
+    by_hour: bool = False,
+    at_least: int = 1,
+    most: int = MOST_VALUES,
+) -> list[ValueRow]:
+    """The values of a field of `value_counts.FIELDS` and the number of events with each, most frequent first.
+
+    Only values of `at_least` events, and at most `most`.
+    """
+    bound = compile_bounded(scope, query)
+    more = f"{HOUR} AS hour" if by_hour else ""
+    rows = store.rows(
+        top_sql(name, f"{bound.where} AND seq < {{below:UInt64}}", most, more, at_least),
+        bound.parameters | {"below": below, "containing": ""},
+    )
+    return [ValueRow(row[0], row[1], row[2] if by_hour else 0, row[-1]) for row in rows]
+
+
+def distinct_keys(store: EventStore, scope: Scope, query: Query, below: int, name: str) -> set[str]:
+    """All values of a field, as filters compare them, also those that people do not see."""
     bound = compile_bounded(scope, query)
     rows = store.rows(
-        f"SELECT uniqExact({of}) FROM events WHERE {bound.where} AND seq < {{below:UInt64}} AND {of} != ''",
+        f"SELECT DISTINCT value FROM ({values_sql(name, f'{bound.where} AND seq < {{below:UInt64}}')})",
         bound.parameters | {"below": below},
+    )
+    return {row[0] for row in rows}
+
+
+def count_distinct(store: EventStore, scope: Scope, query: Query, below: int, name: str) -> int:
+    """The number of distinct values that people see."""
+    bound = compile_bounded(scope, query)
+    rows = store.rows(
+        f"SELECT count() FROM ({top_sql(name, f'{bound.where} AND seq < {{below:UInt64}}', MOST_VALUES)})",
+        bound.parameters | {"below": below, "containing": ""},
     )
     return int(rows[0][0])
 

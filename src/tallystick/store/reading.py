@@ -7,38 +7,15 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from tallystick.events.record import StoredEvent
+from tallystick.events.record import Record, StoredEvent
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.store.bounded_rows import MOST_BYTES, BoundedRows, bounded_rows, size_of
 from tallystick.store.bounds import Bounded, compile_bounded
 from tallystick.store.errors import StoreTimeout
 from tallystick.store.events import EventStore
+from tallystick.store.value_counts import MOST_ROWS, ValueCounts, top_sql, values_sql
 from tallystick.store.windows import Budget, Direction, Place, Window, Windows, narrowed, order_by
-
-_SHOWN_USER = "if(actor_email != '', actor_email, if(actor_name != '', actor_name, actor_id))"
-FIRST_RESOURCE = "if(resource_name != '', resource_name, resource_id)"
-_OTHERS_SHOWN = "arrayMap((name, id) -> if(name != '', name, id), other_resource_names, other_resource_ids)"
-# The columns that are shown as they are.
-PLAIN_VALUES = (
-    "severity", "actor_type", "status_reason", "original_action", "user_agent", "source", "channel", "account",
-    "region", "country", "network", "auth_method", "credential_id", "tool", "model", "mode", "session_id",
-    "agent_session_id",
-)  # fmt: skip
-# What can be counted by: the value that people see of each field.
-VALUES = {
-    "user": _SHOWN_USER,
-    "action": "action",
-    "category": "category",
-    "status": "status",
-    # An event counts under each of its resources.
-    "resource": f"arrayJoin(arrayDistinct(arrayPushFront({_OTHERS_SHOWN}, {FIRST_RESOURCE})))",
-    "resource_type": "arrayJoin(arrayDistinct(arrayPushFront(other_resource_types, resource_type)))",
-    "ip": "ip_address",
-    "on_behalf_of": "if(behalf_email != '', behalf_email, if(behalf_name != '', behalf_name, behalf_id))",
-    "recorded_by": "if(recorder_email != '', recorder_email, if(recorder_name != '', recorder_name, recorder_id))",
-    **{name: name for name in PLAIN_VALUES},
-}
 
 _BOTH: tuple[Direction, Direction] = ("asc", "desc")
 
@@ -239,10 +216,47 @@ def count_over_time(
 
 
 def count_by_value(
-    store: EventStore, scope: Scope, query: Query, field: str, most: int, budget: Budget
-) -> tuple[dict[tuple[Any, ...], int], bool]:
-    """Counts of the `most` frequent values of `field` (a key of VALUES); and whether all rows were read in time."""
-    return _tally(store, scope, query, VALUES[field], f"ORDER BY n DESC LIMIT {int(most)}", budget)
+    store: EventStore,
+    scope: Scope,
+    query: Query,
+    name: str,
+    most: int,
+    budget: Budget,
+    *,
+    aside: Sequence[Record] = (),
+    containing: str = "",
+) -> tuple[list[tuple[str, int]], bool]:
+    """The `most` frequent values of a field of `value_counts.FIELDS` with their counts, most frequent first; and
+    whether all events were counted in time.
+
+    `aside` are further matches, which are not in the store; `containing` is a folded text that the values contain.
+    """
+    bound = compile_bounded(scope, query)
+    if not bound.scans and not aside:
+        where, parameters = narrowed(bound, Window(None, None), "desc")
+        seconds = budget.remaining() * SHARE_OF_ONE_TRY
+        try:
+            rows = store.rows(top_sql(name, where, most), parameters | {"containing": containing}, seconds=seconds)
+        except StoreTimeout:
+            pass
+        else:
+            return [(usual, total) for _value, usual, total in rows], True
+    counts, is_whole = ValueCounts(name), True
+    for record in aside:
+        counts.add_record(record)
+
+    def add(window: Window, seconds: float | None) -> bool:
+        nonlocal is_whole
+        where, parameters = narrowed(bound, window, "desc")
+        statement = f"{values_sql(name, where)} ORDER BY hits DESC, value, spelling LIMIT {MOST_ROWS + 1}"
+        rows = store.rows(statement, parameters, seconds=seconds)
+        counts.add_rows(rows)
+        is_whole = is_whole and len(rows) <= MOST_ROWS
+        return False
+
+    windows = Windows(store, span_of(scope, query), "desc")
+    windows.run(budget, add)
+    return counts.top(most, containing), is_whole and windows.complete
 
 
 def _tally(

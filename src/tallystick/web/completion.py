@@ -16,7 +16,7 @@ from tallystick.search.filters import QUALIFIERS, query_from
 from tallystick.search.tokens import quoted_pattern
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, ViewerDep, WebRequest
-from tallystick.web.filter_links import is_one_line
+from tallystick.web.filter_links import is_one_line, with_term
 from tallystick.web.filters import CHOICES, PATH, Filters
 from tallystick.web.page_access import EVERY_ROLE
 
@@ -31,7 +31,6 @@ OTHER_FIELDS = {
 FIELDS = {qualifier: name for name, qualifier in QUALIFIERS.items()} | OTHER_FIELDS
 FIXED_VALUES = {name: tuple(values) for name, values in CHOICES.items()}
 MOST = 10
-MOST_ADDRESSES = 200  # addresses have no text pattern, so more of them are fetched and matched here
 
 
 @get(PATH + "/complete/{name:str}", name="web.audit_logs.complete", opt=EVERY_ROLE)
@@ -63,13 +62,14 @@ def _values(
     field = FIELDS[name]
     pattern = f"*{literal_pattern(typed)}*" if typed and field not in ("ip", *FIXED_VALUES) else ""
     if name in OTHER_FIELDS:
-        filtered = filters.with_search(f"{filters.q} {name}:{quoted_pattern(pattern or '*')}".strip())
+        filtered = with_term(filters, f"{name}:{quoted_pattern(pattern or '*')}") or filters
     else:
         filtered = filters.with_values(field, (pattern,) if pattern else ())
-    counts = _counts(finder, scope, filtered, field)
+    containing = "" if field in FIXED_VALUES else typed
+    counts = _counts(finder, scope, filtered, field, containing)
     if not counts:  # values of all events, instead of none
         filters = filters.with_search("")
-        counts = _counts(finder, scope, filtered.with_search(""), field)
+        counts = _counts(finder, scope, filtered.with_search(""), field, containing)
     fixed = [(value, counts.get(value)) for value in FIXED_VALUES.get(field, ())]
     values = fixed or list(counts.items())
     folded = fold(typed)
@@ -78,11 +78,11 @@ def _values(
     return fitting[:MOST], filters
 
 
-def _counts(finder: find.Finder, scope: Scope, filters: Filters, field: str) -> dict[str, int]:
+def _counts(finder: find.Finder, scope: Scope, filters: Filters, field: str, containing: str) -> dict[str, int]:
     now = now_us()
     try:
         query = query_from(filters.parameters(now), now=now)
     except BadRequest:  # the rest of the search is not valid yet
         return {}
-    limit = MOST_ADDRESSES if field == "ip" else MOST
-    return {value["value"]: value["count"] for value in finder.facets(scope, query, field, limit=limit)["values"]}
+    facets = finder.facets(scope, query, field, limit=MOST, containing=containing)
+    return {value["value"]: value["count"] for value in facets["values"]}

@@ -29,6 +29,15 @@ class FacetRow:
     links: FilterLinks
 
 
+@dataclass(frozen=True, slots=True)
+class FacetRows:
+    """Values, most frequent first; `is_overlapping` if an event can have several of them."""
+
+    values: list[FacetRow]
+    is_partial: bool = False
+    is_overlapping: bool = False
+
+
 @get(PATH + "/facets/{name:str}", name="web.audit_logs.facets", opt=EVERY_ROLE)
 async def show_facets(
     request: WebRequest, name: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep, viewer: ViewerDep
@@ -37,20 +46,27 @@ async def show_facets(
     if name not in FIELDS:
         raise BadRequest(f"Values can be counted for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
     filters = filters_of(request)
-    values, is_partial = await pools.searches.run(user_scope, _facet_values, finder, user_scope, filters, name)
+    found = await pools.searches.run(user_scope, _facet_values, finder, user_scope, filters, name)
     viewer.note_list(filters, is_supplement=True)
-    return html("facets.html", values=values, partial=is_partial, label=LABELS.get(name, name.capitalize()), most=MOST)
+    return html(
+        "facets.html",
+        values=found.values,
+        partial=found.is_partial,
+        overlapping=found.is_overlapping,
+        label=LABELS.get(name, name.capitalize()),
+        most=MOST,
+    )
 
 
-def _facet_values(finder: find.Finder, scope: Scope, filters: Filters, name: str) -> tuple[list[FacetRow], bool]:
+def _facet_values(finder: find.Finder, scope: Scope, filters: Filters, name: str) -> FacetRows:
     now = now_us()
     try:
         query = query_from(filters.parameters(now), now=now)
     except BadRequest:  # the search box shows the error
-        return [], False
+        return FacetRows([])
     facets = finder.facets(scope, query, name, limit=MOST)
     values = [
         FacetRow(value_label(name, entry["value"]), entry["count"], filter_links(filters, PATH, name, entry["value"]))
         for entry in facets["values"]
     ]
-    return values, facets["partial"]
+    return FacetRows(values, facets["partial"], facets["overlapping"])

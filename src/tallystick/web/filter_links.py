@@ -47,8 +47,8 @@ def filter_links(filters: Filters, path: str, name: str, value: str) -> FilterLi
     pattern = literal_pattern(value)
     term = f"{QUALIFIERS.get(name, name)}:{quoted_pattern(pattern)}"
     has_filter = name in REPEATED and value == value.strip()  # blanks around the values of filters are ignored
-    only = filters.with_values(name, (pattern,)) if has_filter else _with_term(filters, term)
-    without = _with_term(filters, f"-{term}")
+    only = filters.with_values(name, (pattern,)) if has_filter else with_term(filters, term)
+    without = with_term(filters, f"-{term}")
     return FilterLinks(_href(only, path), _href(without, path), term, name if has_filter else "", pattern)
 
 
@@ -60,7 +60,7 @@ def path_links(filters: Filters, path: str, keys: Sequence[str], value: str) -> 
     meant: Condition = AtPath(fold(".".join(keys)), (fold(value),))
     if _parts(term) != frozenset((meant,)):
         return NO_LINKS
-    only, without = (_with_term(filters, one) for one in (term, f"-{term}"))
+    only, without = (with_term(filters, one) for one in (term, f"-{term}"))
     return FilterLinks(_href(only, path), _href(without, path), term)
 
 
@@ -73,7 +73,7 @@ def _href(filters: Filters | None, path: str) -> str:
     return filters.href(path) if filters else ""
 
 
-def _with_term(filters: Filters, term: str) -> Filters | None:
+def with_term(filters: Filters, term: str) -> Filters | None:
     """The filters with a search that is narrowed by the term; None if there is no such search, as where it would be too
     long or cannot be read."""
     old, new = _parts(filters.q), _parts(term)

@@ -7,6 +7,7 @@ from litestar import Response, get
 
 from tallystick.clock import now_us
 from tallystick.errors import BadRequest
+from tallystick.query.case_folding import fold
 from tallystick.query.scope import Scope
 from tallystick.query.values import literal_pattern
 from tallystick.search.filters import query_from
@@ -62,13 +63,13 @@ def _suggestions(
     pattern = (f"*{literal_pattern(typed.strip('*'))}*",) if typed else ()
     try:
         others = query_from(filters.with_values(name, pattern).parameters(now), now=now)
-        facets = finder.facets(scope, others, name, limit=MOST)["values"]
+        facets = finder.facets(scope, others, name, limit=MOST, containing=typed.strip("*"))["values"]
     except BadRequest:  # an invalid search; the search box shows the error
         facets = []
-    # Blanks around the values of filters are ignored.
-    values = [entry["value"] for entry in facets]
-    fitting = [value == value.strip() and is_one_line(value) for value in values]
-    patterns = [literal_pattern(value) for value in values]
-    counts = {pattern: entry["count"] for pattern, entry, fits in zip(patterns, facets, fitting, strict=True) if fits}
-    first = [Suggestion(value, counts.pop(value, None), True) for value in chosen]
-    return first + [Suggestion(value, count, False) for value, count in counts.items()]
+    offers: dict[str, Suggestion] = {}
+    for entry in facets:
+        value = entry["value"]
+        if value == value.strip() and is_one_line(value):  # blanks around the values of filters are ignored
+            offers[fold(literal_pattern(value))] = Suggestion(literal_pattern(value), entry["count"], False)
+    ticked = [(value, offers.pop(fold(value), None)) for value in chosen]
+    return [Suggestion(value, offer.count if offer else None, True) for value, offer in ticked] + list(offers.values())
