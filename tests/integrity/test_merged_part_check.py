@@ -14,7 +14,6 @@ from tallystick.store.merged_parts import MergedPart, read_parts, waiting_source
 from tallystick.work import leases
 from tallystick.work.disk_space import DiskSpace
 from tests.fixtures.spine import Spine
-from tests.fixtures.waiting import wait_until
 
 pytestmark = pytest.mark.one_engine
 EVENTS = 40
@@ -83,8 +82,7 @@ def test_of_sources_that_wait_no_event_counts_as_read_or_as_deleted(merged: Merg
         assert damaged.path.name in merged.spine.store.damage
         assert not erasing.is_off_the_disk(merged.spine.store, 0)
     merged.check.step()
-    # For a moment, the engine says of a part that it removes that it was replaced at no time.
-    wait_until(lambda: erasing.is_off_the_disk(merged.spine.store, 0))
+    assert not waiting_sources(merged.spine.store)
     assert merged.found() == merged.indexes
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 import pyarrow as pa
 import structlog
+from msgspec.structs import astuple
 
 from tallystick.events.copies import record_of
 from tallystick.events.record import Record, StoredEvent
@@ -32,7 +33,13 @@ ROW_COLUMNS = (
 logger = structlog.get_logger(__name__)
 _BINARY16 = pa.binary(16)
 _TIME = pa.timestamp("us", "UTC")
-_PARTS = ("what", "target", "who", "details")
+_LISTS = frozenset({"details_paths", "details_values", *MULTIPLE})
+# The columns that are never left out, and the names of fields that differ from their column's.
+_TYPES = {
+    "id": _BINARY16, "occurred_at": _TIME, "received_at": _TIME, "seed": _BINARY16,
+    "what": pa.binary(), "target": pa.binary(), "who": pa.binary(), "details": pa.binary(),
+}  # fmt: skip
+_FIELDS = {"details_paths": "paths", "details_values": "values"}
 _COPIED_TEXT = tuple(name for name in ROW_COLUMNS[10:] if name in Record.__struct_fields__ and name not in MULTIPLE)
 _searched = attrgetter(*SEARCHED)
 _searched_after = attrgetter(*SEARCHED_AFTER)
@@ -49,7 +56,7 @@ def ipv6_bytes(address: str) -> bytes:
     return parsed.packed if parsed.version == 6 else bytes(10) + b"\xff\xff" + parsed.packed
 
 
-def _lists(values: list[tuple[str, ...]]) -> pa.ListArray:
+def _lists(values: Iterable[tuple[str, ...]]) -> pa.ListArray:
     offsets = [0]
     total = 0
     for value in values:
@@ -79,7 +86,11 @@ def groups_of(org_id: UUID, numbered: Iterable[tuple[int, Record]]) -> list[Grou
 
 
 def table_of(groups: Iterable[Group]) -> pa.Table:
-    """The groups as a table whose columns are ROW_COLUMNS, and `remains` if an event has lost parts."""
+    """The groups as a table of ROW_COLUMNS, and `remains` if an event has lost parts.
+
+    A column of texts or lists that are all empty is left out: the store fills it in at a small part of the cost, and
+    most events use few of the columns.
+    """
     organizations: list[bytes] = []
     indexes: list[int] = []
     records: list[Record] = []
@@ -87,28 +98,20 @@ def table_of(groups: Iterable[Group]) -> pa.Table:
         organizations += [org_id.bytes] * len(members)
         indexes += range(first, first + len(members))
         records += members
-    columns: dict[str, Any] = {
+    given = dict(zip(Record.__struct_fields__, zip(*map(astuple, records), strict=True), strict=bool(records)))
+    columns: dict[str, pa.Array] = {
         "org_id": pa.array(organizations, _BINARY16),
         "seq": pa.array(indexes, pa.uint64()),
-        "id": pa.array([r.id for r in records], _BINARY16),
-        "occurred_at": pa.array([r.occurred_at for r in records], pa.int64()).cast(_TIME),
-        "received_at": pa.array([r.received_at for r in records], pa.int64()).cast(_TIME),
-        "seed": pa.array([r.seed for r in records], _BINARY16),
-        "ip": pa.array([ipv6_bytes(r.ip_address) for r in records], _BINARY16),
-        "details_paths": _lists([r.paths for r in records]),
-        "details_values": _lists([r.values for r in records]),
+        "ip": pa.array(map(ipv6_bytes, given.get("ip_address", ())), _BINARY16),
     }
-    for name in _PARTS:
-        columns[name] = pa.array([getattr(r, name) for r in records], pa.binary())
-    for name in MULTIPLE:
-        columns[name] = _lists([getattr(r, name) for r in records])
-    for name in _COPIED_TEXT:
-        columns[name] = pa.array([getattr(r, name) for r in records], pa.string())
-    names: tuple[str, ...] = ROW_COLUMNS
-    if any(record.remains for record in records):
-        names = (*ROW_COLUMNS, "remains")
-        columns["remains"] = pa.array([record.remains for record in records], pa.binary())
-    return pa.table({name: columns[name] for name in names})
+    for name in (*ROW_COLUMNS, "remains"):
+        values = given.get(_FIELDS.get(name, name), ())
+        if name in _TYPES:
+            columns[name] = pa.array(values, _TYPES[name])
+        elif name not in columns and any(values):
+            text = pa.binary() if name == "remains" else pa.string()
+            columns[name] = _lists(values) if name in _LISTS else pa.array(values, text)
+    return pa.table({name: columns[name] for name in (*ROW_COLUMNS, "remains") if name in columns})
 
 
 def search_text(record: Record) -> str:
