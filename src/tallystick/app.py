@@ -1,19 +1,14 @@
-"""Builds every service of a server process and wires them together; the only module that imports them all."""
+"""Builds every service of a server process and wires them together; `asgi` makes the application of them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 import anyio.to_thread
 import structlog
-from litestar import Litestar, Request, Response
-from litestar.datastructures import State
-from litestar.di import Provide
-from litestar.exceptions import HTTPException
 
 from tallystick import __version__
 from tallystick.access.authenticate import Authenticator
@@ -23,10 +18,6 @@ from tallystick.access.secret import SecretBox
 from tallystick.access.sign_in import SignIn
 from tallystick.alerts.baseline import BaselineWorker
 from tallystick.alerts.evaluator import Evaluator, evaluators_of
-from tallystick.api.dependencies import ApiServices
-from tallystick.api.metrics import measure_requests
-from tallystick.api.problems import HANDLERS, problem
-from tallystick.api.routes import API
 from tallystick.backup.data_dir_lock import lock_data_dir
 from tallystick.backup.file_modes import close_to_others
 from tallystick.backup.restore import refuse_interrupted
@@ -57,9 +48,6 @@ from tallystick.errors import SettingsError
 from tallystick.events.record import StoredEvent
 from tallystick.exports.exporter import Exporter
 from tallystick.http.allowance import Allowance
-from tallystick.http.head_requests import answer_head
-from tallystick.http.request import BoundedRequest
-from tallystick.http.request_log import log_requests
 from tallystick.ingest.geoip import GeoIP
 from tallystick.ingest.pool import Pool
 from tallystick.ingest.reconcile import reconcile
@@ -93,8 +81,6 @@ from tallystick.search.find import Finder
 from tallystick.settings import Settings
 from tallystick.store.errors import StoreError, TableRefused
 from tallystick.store.events import EventStore
-from tallystick.web.error_pages import show_error, wants_page
-from tallystick.web.routes import WEB
 from tallystick.work import leases
 from tallystick.work.background import Worker, stop_workers
 from tallystick.work.disk_space import DiskSpace, recording_disk, store_disk
@@ -103,11 +89,6 @@ from tallystick.work.request_pools import RequestPools
 logger = structlog.get_logger(__name__)
 
 MOST_BODY_BYTES = 256 << 20
-# The services that a handler can name as a parameter.
-INJECTED = (
-    "settings", "database", "pools", "store", "authenticator", "sign_in", "recorder", "finder", "hub", "prover",
-    "checker", "exporter", "eraser", "destination_context", "delivery_worker", "bodies", "data_access",
-)  # fmt: skip
 
 WORKER_SECONDS = 2.0  # for the step under way, after the stop
 
@@ -170,6 +151,7 @@ def build(settings: Settings) -> Services:
     missing_events, archive = MissingEvents(database, store), _archive(settings, database, store, prover, disk)
     copier, merges = new_copier(settings, database, store, disk), MergedPartCheck(database, store, whole_disk)
     checker, eraser = Checker(database, store), _eraser(settings, database, store, archive, copier)
+    checker.is_recording = recorder.is_busy
     opened = (geoip, rules, missing_events, *operator_workers(database, store, connections.store_identity, settings))
     purger = Purger(database, store, warner(settings, database, store), archive, is_erasing)
     destination_context, own_actions = _destination_context(settings), recorder.own_actions_waiting
@@ -359,41 +341,3 @@ def _open(services: Services) -> None:
     logger.info("started", version=__version__, revision=revision, settings=services.settings.masked_values())
     for prepare in services.preparations:
         prepare()
-
-
-def _no_handler(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """For what no handler takes: a page for people, a problem document for programs."""
-    return show_error(request, error) if wants_page(request) else problem(request, error)
-
-
-def create_app(settings: Settings, services: Services | None = None) -> Litestar:
-    """The server as an ASGI application; it runs from start-up to shut-down of its lifespan."""
-    made = services or build(settings)
-
-    def provide(value: Any) -> Provide:
-        return Provide(lambda: value, sync_to_thread=False, use_cache=True)
-
-    @asynccontextmanager
-    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
-        async with running(made):
-            yield
-
-    for_api = ApiServices(
-        made.settings, made.connections.recording, made.database, made.pools, made.store, made.authenticator,
-        made.recorder, made.finder, made.hub, made.prover, made.checker, made.eraser, made.exporter,
-        made.destination_context, made.delivery_worker, made.bodies, made.data_access, made.disk,
-    )  # fmt: skip
-    app = Litestar(
-        route_handlers=[API, WEB],
-        lifespan=[lifespan],
-        dependencies={name: provide(getattr(made, name)) for name in INJECTED} | {"services": provide(for_api)},
-        request_class=BoundedRequest,
-        exception_handlers={**HANDLERS, HTTPException: _no_handler},
-        openapi_config=None,
-        state=State({"public_url": settings.public_url}),
-        logging_config=None,  # telemetry.configure_logging decides
-        debug=False,
-    )
-    measured = measure_requests(answer_head(app.asgi_handler))
-    app.asgi_handler = log_requests(measured, settings.trusted_proxies, access_log=settings.access_log == "on")
-    return app

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import zstandard
 
+from tallystick.api.query_parameters import WAITS
 from tests.api.api_client import PATH, ApiClient, event, plain_client, problem
 from tests.fixtures.waiting import wait_until
 
@@ -175,3 +176,21 @@ def test_many_clients_at_once_each_get_their_own_events(acme: ApiClient, running
     wait_until(lambda: acme.page(action="crowd.done", count="exact", limit=1)["total"] == 24 * 20)
     indexes = sorted(one["index"] for one in acme.page(limit=1000)["data"])
     assert indexes == list(range(len(indexes)))
+
+
+def test_a_usual_request_has_the_answer_of_one_that_the_framework_handles(acme):
+    """`wait=recorded` is the default, and a request with a query goes through the framework."""
+    acme.post(event("first.done"))  # from now on the key is known without a question to the database
+    for body, headers in (
+        (event("a.done"), {}),
+        (event("bad"), {}),
+        (b"{", {}),
+        (event("a.done"), {"Content-Type": "x/y"}),
+    ):
+        usual, other = (acme.post(body, headers=headers, params=given) for given in ({}, {"wait": WAITS[0]}))
+        assert usual.status_code == other.status_code
+        assert set(usual.headers.items()) - set(other.headers.items()) <= {
+            ("x-request-id", usual.headers["x-request-id"])
+        }
+        assert usual.headers.keys() == other.headers.keys()
+        assert usual.json().keys() == other.json().keys()

@@ -1,5 +1,6 @@
 """Authorizes a request by its API key."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -35,7 +36,7 @@ async def scope_of(request: Request[Any, Any, Any], services: ApiServices) -> Sc
     declared = operation_of(request)
     if not declared.permissions:
         raise AssertionError("this endpoint takes no key")
-    token = _bearer(request)
+    token = bearer_token(request.headers.getall("authorization", []))
     address = _address(request, services)
     scope = services.authenticator.cached_scope(token, address)
     if scope is None:
@@ -52,8 +53,8 @@ def caller_of(request: Request[Any, Any, Any], services: ApiServices) -> Caller:
     return Caller(address=_address(request, services), peer=peer, user_agent=agent, source="api")
 
 
-def _bearer(request: Request[Any, Any, Any]) -> str:
-    given = request.headers.getall("authorization", [])
+def bearer_token(given: Sequence[str]) -> str:
+    """The API key in the Authorization headers of a request. Unauthorized: `no_api_key`, `bad_authorization`."""
     if not given:
         raise Unauthorized(f"An API key is required. {HOW}", code="no_api_key")
     if len(given) > 1:
@@ -65,13 +66,18 @@ def _bearer(request: Request[Any, Any, Any]) -> str:
 
 
 def _address(request: Request[Any, Any, Any], services: ApiServices) -> str:
-    """The client's address, as far as trusted proxies tell; "" over a socket without addresses."""
-    client = request.scope["client"]
+    return known_address(request.scope["client"], forwarded_for(request), services.settings.trusted_proxies)
+
+
+def known_address(client: tuple[str, int] | None, forwarded: str, trusted_proxies: tuple[Network, ...]) -> str:
+    """The client's address, as far as trusted proxies tell; "" over a socket without addresses.
+
+    `client` is that of the ASGI scope, `forwarded` the header X-Forwarded-For.
+    """
     peer = client[0] if client else ""
-    forwarded = forwarded_for(request)
     if len(forwarded) > SHORT:
-        return client_address(peer, forwarded, services.settings.trusted_proxies)[0]
-    return _client(peer, forwarded, services.settings.trusted_proxies)
+        return client_address(peer, forwarded, trusted_proxies)[0]
+    return _client(peer, forwarded, trusted_proxies)
 
 
 # Most requests come from a few addresses.

@@ -19,7 +19,7 @@ from tallystick.http.body import read_body
 
 Events = Annotated[list[EventInput], Meta(extra_json_schema={"minItems": 1, "maxItems": 1000})]
 # In the binary mode of CloudEvents the event's facts stand in headers, and would be lost: the body alone is its data.
-_CLOUDEVENT_HEADERS = frozenset({b"ce-specversion", b"ce-id", b"ce-type", b"ce-source"})
+CLOUDEVENT_HEADERS = frozenset({b"ce-specversion", b"ce-id", b"ce-type", b"ce-source"})
 LATE = "Recorded, but the events cannot be found yet after 10 seconds."
 
 
@@ -69,7 +69,7 @@ class RecordedResponse(ResponseBody):
 
 def refuse_cloudevents(request: Request[Any, Any, Any]) -> None:
     """Raise UnsupportedMedia for an event in the binary mode of CloudEvents."""
-    if _CLOUDEVENT_HEADERS.intersection(name for name, _ in request.scope["headers"]):
+    if CLOUDEVENT_HEADERS.intersection(name for name, _ in request.scope["headers"]):
         raise UnsupportedMedia(CLOUDEVENTS)
 
 

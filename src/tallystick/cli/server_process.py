@@ -19,7 +19,8 @@ from typing import Any
 import structlog
 import uvicorn
 
-from tallystick.app import Services, begin_stop, build, create_app
+from tallystick.app import Services, begin_stop, build
+from tallystick.asgi import create_app
 from tallystick.backup.data_dir_lock import write_address
 from tallystick.cli.terminal import CommandFailed
 from tallystick.errors import SettingsError

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from litestar import Request
@@ -19,6 +20,7 @@ MOST_SECONDS = 120.0
 MOST_SILENT_SECONDS = 30.0
 
 Receive = Callable[[], Awaitable[Any]]
+Excess = Callable[[], TallystickError]
 
 
 @asynccontextmanager
@@ -36,7 +38,9 @@ async def read_body(
     most_sent = most if packing is None else most + PACKING_BYTES
     taken = Reservation(allowance, holder)
     try:
-        packed = await read_bytes(request, most_sent, MOST_SECONDS, taken, too_large(most))
+        declared = request.headers.get("content-length", "")
+        excess = partial(too_large, most)
+        packed = await read_bytes(request.receive, declared, most_sent, MOST_SECONDS, taken, excess)
         if packing is None:
             yield packed
             return
@@ -49,18 +53,19 @@ async def read_body(
 
 
 async def read_bytes(
-    request: Request[Any, Any, Any], most: int, seconds: float, taken: Reservation, excess: TallystickError
+    receive: Receive, declared: str, most: int, seconds: float, taken: Reservation, excess: Excess
 ) -> bytes:
-    """The body as it was sent, of at most `most` bytes; raises `excess` for more, without reading the rest.
+    """The body as it was sent, of at most `most` bytes; raises what `excess` gives for more, without reading the rest.
+
+    `declared` is the header Content-Length, "" without one.
 
     Raises TooSlow if it takes longer than `seconds` in all, or pauses for MOST_SILENT_SECONDS; BadRequest
     (`disconnected`); Unavailable.
     """
-    declared = request.headers.get("content-length", "")
     if declared.isdigit() and (len(declared) > len(str(most)) or int(declared) > most):
-        raise excess
+        raise excess()
     try:
-        return await _read(request.receive, most, seconds, taken, excess)
+        return await _read(receive, most, seconds, taken, excess)
     except TimeoutError:
         raise TooSlow(f"The body did not arrive within {seconds:.0f} seconds, or paused for too long.") from None
 
@@ -71,7 +76,7 @@ class TooSlow(TallystickError):
     status, code, title = 408, "too_slow", "Too slow"
 
 
-async def _read(receive: Receive, most: int, seconds: float, taken: Reservation, excess: TallystickError) -> bytes:
+async def _read(receive: Receive, most: int, seconds: float, taken: Reservation, excess: Excess) -> bytes:
     body = bytearray()
     now = asyncio.get_running_loop().time
     end = now() + seconds
@@ -83,7 +88,7 @@ async def _read(receive: Receive, most: int, seconds: float, taken: Reservation,
             chunk: bytes = message.get("body", b"")
             is_complete = not message.get("more_body", False)
             if len(body) + len(chunk) > most:
-                raise excess
+                raise excess()
             taken.take(len(chunk))
             if is_complete:
                 return bytes(body + chunk) if body else chunk

@@ -1,6 +1,7 @@
 """Reads the form that a browser posts, within limits."""
 
 from collections.abc import Hashable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -29,8 +30,8 @@ async def read_form(request: Request[Any, Any, Any], allowance: Allowance) -> Fo
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     taken = Reservation(allowance, _HOLDER)
     try:
-        excess = TooLarge(f"A form can have at most {most >> 10} KiB. Shorten the text.", code="form_too_large")
-        body = await read_bytes(request, most, MOST_SECONDS, taken, excess)
+        declared = request.headers.get("content-length", "")
+        body = await read_bytes(request.receive, declared, most, MOST_SECONDS, taken, partial(_too_large, most))
         if body and media_type != URL_ENCODED:
             raise UnsupportedMedia(f"Send the form as `Content-Type: {URL_ENCODED}`.")
         fields = _parse(body)
@@ -39,6 +40,10 @@ async def read_form(request: Request[Any, Any, Any], allowance: Allowance) -> Fo
     if any("\0" in value for _, value in fields):
         raise BadRequest("Text cannot contain the character U+0000.", code="bad_form")
     return FormMultiDict(fields)
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"A form can have at most {most >> 10} KiB. Shorten the text.", code="form_too_large")
 
 
 def _parse(body: bytes) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -55,9 +55,9 @@ def log_requests(app: ASGIApp, trusted_proxies: Sequence[Network], *, access_log
     return identify
 
 
-def _forwarded_id(scope: Any, trusted_proxies: Iterable[Network]) -> str:
+def _forwarded_id(scope: Any, trusted_proxies: Collection[Network]) -> str:
     """The id that a trusted proxy has given the request; empty without one."""
-    peer = read_address(scope["client"][0]) if scope.get("client") else None
+    peer = read_address(scope["client"][0]) if trusted_proxies and scope.get("client") else None
     if peer is None or not within(peer, trusted_proxies):
         return ""
     given = _header(scope, HEADER)

@@ -1,5 +1,6 @@
 """The background thread that checks one log after the other, slice by slice."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 import msgspec
@@ -27,8 +28,9 @@ from tallystick.work.pauses import Pauses
 LEASE = "integrity"
 LEASE_SECONDS = 300
 IDLE_SECONDS = 5.0
-# The pause after a slice, as a multiple of the time it took: short for a round that a person requested.
-SLOW_FACTOR, FAST_FACTOR = 4.0, 0.5
+# The pause after a slice, as a multiple of the time it took: short for a round that a person requested, and long while
+# events are being recorded.
+SLOW_FACTOR, FAST_FACTOR, RECORDING_FACTOR = 4.0, 0.5, 19.0
 MIN_PAUSE_SECONDS = 0.02
 FAILED_PAUSE_SECONDS = 300
 logger = structlog.get_logger(__name__)
@@ -44,10 +46,12 @@ class Checker(Background):
         self._store = store
         self._current: tuple[UUID, LogChecker] | None = None
         self._is_requested = False
+        self.is_recording: Callable[[], bool] = lambda: False
         self._pauses = Pauses[UUID]("integrity_check", seconds=FAILED_PAUSE_SECONDS)  # by organization
 
     def breath(self, taken: float) -> float:
-        return MIN_PAUSE_SECONDS + taken * (FAST_FACTOR if self._is_requested else SLOW_FACTOR)
+        slow = RECORDING_FACTOR if self.is_recording() else SLOW_FACTOR
+        return MIN_PAUSE_SECONDS + taken * (FAST_FACTOR if self._is_requested else slow)
 
     def step(self, now: int | None = None) -> bool:
         """Check one slice; False when there is nothing to do at `now` (µs since 1970, by default the current time)."""
