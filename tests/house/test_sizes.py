@@ -82,6 +82,7 @@ CODE_LINES = {
     "recording without the framework's work for each request (api, asgi)": 120,
     "older events found before an import, times, actions and statuses of other systems, HEAD (cli, ingest, api)": 600,
     "counts that are those of filters (store, search, web, compliance)": 290,
+    "one alert and one message for what a rule finds in late events (alerts, destinations)": 170,
 }
 
 

@@ -13,6 +13,7 @@ from tallystick.alerts.fields import EventFields
 from tallystick.alerts.rule import Rule
 from tallystick.alerts.rule_set import RuleSet
 from tallystick.alerts.rule_state import load_state, missing_spans
+from tallystick.alerts.summaries import is_late
 from tallystick.events.record import Record
 from tallystick.query.conditions import Query
 from tallystick.work.stop_signal import TimeSlice, check_stop, until_stop
@@ -55,7 +56,9 @@ class BatchResult:
 
     @property
     def firings(self) -> int:
-        return sum(len(result.firings) for result in self.results)
+        """How many alerts are written: those in late events are one for each rule."""
+        late = [[is_late(firing, record) for firing, record in result.firings] for result in self.results]
+        return sum(one.count(False) + any(one) for one in late)
 
     @property
     def new_hits(self) -> int:

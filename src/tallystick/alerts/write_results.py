@@ -1,6 +1,7 @@
 """Writes the results of an evaluation in one transaction: alerts, deliveries, rule state and the position."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from tallystick.alerts.alert import PREFIX
 from tallystick.alerts.detectors import BaselineDetector, Firing
 from tallystick.alerts.evaluation import BatchResult, RuleResult
 from tallystick.alerts.rule import Rule, rule_clause
+from tallystick.alerts.summaries import QUIET_US, grow, is_late, summarize, summary_key
 from tallystick.alerts.tables import alert_positions, alert_rules, alerts
 from tallystick.clock import rfc3339
 from tallystick.destinations import message_queue
@@ -86,12 +88,16 @@ def _write_result(connection: Connection, result: RuleResult, public_url: str, n
     rule, detector = result.rule, result.detector
     if isinstance(detector, BaselineDetector):
         rule_state.save_memory(connection, rule, detector)
+    late = [(firing, record) for firing, record in result.firings if is_late(firing, record)]
+    prompt = [(firing, record) for firing, record in result.firings if not is_late(firing, record)]
     # Alerts are listed in the order of their ids, which is to be that of firing.
-    alert_ids = sorted(ids.new_uuid(now) for _ in result.firings)
+    alert_ids = sorted(ids.new_uuid(now) for _ in range(len(prompt) + 1))
     new = [
         _new_alert(rule, firing, record, alert_id, public_url=public_url, now=now)
-        for alert_id, (firing, record) in zip(alert_ids, result.firings, strict=True)
+        for alert_id, (firing, record) in zip(alert_ids[1:], prompt, strict=True)
     ]
+    if late:
+        new += _write_summary(connection, rule, late, alert_ids[0], public_url=public_url, now=now)
     if new:
         connection.execute(insert(alerts), [one.row for one in new])
         outbox.write_all(connection, rule.org_id, [one.own_event for one in new], now=now)
@@ -100,7 +106,37 @@ def _write_result(connection: Connection, result: RuleResult, public_url: str, n
     if detector.suppressed:
         rows = [{"of": key, "then": at, "again": more} for (key, at), more in detector.suppressed.items()]
         connection.execute(_COUNT_SUPPRESSED, [{"org": rule.org_id, "rule": rule.rule_id} | row for row in rows])
-    return len(result.firings)
+    return len(prompt) + bool(late)
+
+
+def _write_summary(
+    connection: Connection,
+    rule: Rule,
+    late: Sequence[tuple[Firing, Record | None]],
+    alert_id: UUID,
+    *,
+    public_url: str,
+    now: int,
+) -> list[_NewAlert]:
+    """Add findings in late events to the rule's summary; returns it if it is new.
+
+    Its message waits while more are found, and says then how many there are in all.
+    """
+    summary = summarize(connection, rule, [firing for firing, _ in late], alert_id, now=now)
+    if summary is None:
+        [(firing, record)] = late
+        single = _new_alert(rule, firing, record, alert_id, public_url=public_url, now=now)
+        messages = [replace(one, not_before=now + QUIET_US) for one in single.messages]
+        return [_NewAlert(single.row | {"key": summary_key(rule)}, single.own_event, messages)]
+    message = _message(rule, summary.firing, summary.public_id, "", summary.sentence, summary.facts, public_url, now)
+    messages = _messages(rule, message, not_before=summary.not_before)
+    if not summary.is_new:
+        grow(connection, rule, summary)
+        message_queue.replace_waiting(connection, rule.org_id, messages, now=now)
+        return []
+    row = _alert_row(rule, summary.alert_id, now) | summary.values | {"key": summary.firing.key}
+    event = _own_event(rule, summary.public_id, summary.firing.number, recorded_late=True)
+    return [_NewAlert(row, event, [] if rule.is_muted(now) else messages)]
 
 
 _COUNT_SUPPRESSED = (
@@ -120,34 +156,56 @@ def _new_alert(
     facts = message_text.facts(firing, record, group)
     public_id = ids.encode(PREFIX, alert_id.bytes)
     indexes = [hit.seq for hit in firing.events]
-    muted = rule.is_muted(now)
-    row = {
-        "org_id": rule.org_id, "alert_id": alert_id, "rule_id": rule.rule_id, "rule_name": rule.name,
-        "detection": rule.detection, "severity": rule.severity, "key": firing.key, "group_name": group,
+    row = _alert_row(rule, alert_id, now) | {
+        "key": firing.key, "group_name": group,
         "sentence": sentence, "facts": msgspec.json.encode(facts).decode(), "number": firing.number,
         "search": msgspec.json.encode(message_text.search_parameters(rule, firing, group)).decode(),
         "first_seq": min(indexes, default=None), "last_seq": max(indexes, default=None),
         "event_ids": b"".join(hit.event_id for hit in firing.events), "at": firing.at, "first_at": firing.first_at,
-        "last_at": firing.last_at, "fired_at": now, "more": 0, "state": "open", "muted": muted, "acknowledged_by": "",
-        "note": "",
+        "last_at": firing.last_at,
     }  # fmt: skip
-    event = own_event(
-        "audit_log.alert_triggered",
-        by=TALLYSTICK,
-        caller=NOWHERE,
-        on={"type": "alert_rule", "id": rule.public_id, "name": rule.name},
-        metadata={"rule": rule.public_id, "alert": public_id, "severity": rule.severity, "events": firing.number},
-    )
-    if muted:
+    event = _own_event(rule, public_id, firing.number)
+    if rule.is_muted(now):
         return _NewAlert(row, event, [])
-    message = Message(
+    message = _message(rule, firing, public_id, group, sentence, facts, public_url, now)
+    return _NewAlert(row, event, _messages(rule, message))
+
+
+def _alert_row(rule: Rule, alert_id: UUID, now: int) -> dict[str, Any]:
+    """What an alert's row has of its rule, and what nothing has changed yet."""
+    return {
+        "org_id": rule.org_id, "alert_id": alert_id, "rule_id": rule.rule_id, "rule_name": rule.name,
+        "detection": rule.detection, "severity": rule.severity, "fired_at": now, "more": 0, "state": "open",
+        "muted": rule.is_muted(now), "acknowledged_by": "", "note": "",
+    }  # fmt: skip
+
+
+def _own_event(rule: Rule, public_id: str, number: int, **more: object) -> dict[str, Any]:
+    metadata = {"rule": rule.public_id, "alert": public_id, "severity": rule.severity, "events": number}
+    on = {"type": "alert_rule", "id": rule.public_id, "name": rule.name}
+    return own_event("audit_log.alert_triggered", by=TALLYSTICK, caller=NOWHERE, on=on, metadata=metadata | more)
+
+
+def _message(
+    rule: Rule,
+    firing: Firing,
+    public_id: str,
+    group: str,
+    sentence: str,
+    facts: Sequence[tuple[str, str]],
+    public_url: str,
+    now: int,
+) -> Message:
+    return Message(
         id=public_id, type="alert.fired", at=now, title=rule.name, sentence=sentence, severity=rule.severity,
         facts=tuple(facts), links=_links(rule, public_id, public_url),
         data=_webhook_data(rule, firing, public_id, group, sentence, now),
         plain_title=f"Alert ({rule.definition.kind.replace('_', ' ')})",
     )  # fmt: skip
-    destinations = _destination_ids(rule.destinations)
-    return _NewAlert(row, event, [NewMessage(one, message, rule.public_id) for one in destinations])
+
+
+def _messages(rule: Rule, message: Message, *, not_before: int = 0) -> list[NewMessage]:
+    return [NewMessage(one, message, rule.public_id, not_before) for one in _destination_ids(rule.destinations)]
 
 
 def _links(rule: Rule, public_id: str, public_url: str) -> tuple[tuple[str, str], ...]:

@@ -53,11 +53,15 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message to one destination; `source` is the id of the rule that sends it, or empty."""
+    """A message to one destination; `source` is the id of the rule that sends it, or empty.
+
+    It is not sent before `not_before` (microseconds), until when `replace_waiting` may change it.
+    """
 
     destination_id: UUID
     message: Message
     source: str = ""
+    not_before: int = 0
 
 
 def enqueue(connection: Connection, org_id: UUID, destination_id: UUID, message: Message, *, now: int) -> UUID | None:
@@ -85,6 +89,25 @@ def enqueue_all(connection: Connection, org_id: UUID, messages: Sequence[NewMess
         if written := [row for row in rows if row]:
             connection.execute(insert(deliveries), written)
     return delivery_ids
+
+
+def replace_waiting(connection: Connection, org_id: UUID, messages: Sequence[NewMessage], *, now: int) -> None:
+    """Sends these instead of the messages with their ids that still wait for their time."""
+    for one in messages:
+        _replace(connection, org_id, one, now)
+
+
+def _replace(connection: Connection, org_id: UUID, new: NewMessage, now: int) -> None:
+    waits = and_(
+        deliveries.c.org_id == org_id,
+        deliveries.c.destination_id == new.destination_id,
+        deliveries.c.message_id == new.message.id,
+        deliveries.c.state == "waiting",
+        deliveries.c.attempts == 0,
+        deliveries.c.next_at > now,
+    )
+    text = msgspec.json.encode(new.message).decode()
+    connection.execute(update(deliveries).where(waits).values(message=text, next_at=new.not_before))
 
 
 def _new_rows(
@@ -121,7 +144,7 @@ def _new_rows(
                 "attempts": 0,
                 "problem": TOO_MANY if is_full else "",
                 "made_at": now,
-                "next_at": next_at,
+                "next_at": max(next_at, one.not_before),
                 "finished_at": now if is_full else None,
                 "source": one.source,
             }

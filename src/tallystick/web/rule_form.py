@@ -50,7 +50,7 @@ GROUPS = (("", "anyone"), ("user", "each user"), ("ip", "each address"), ("resou
 COUNTED = (("", "events"), ("user", "different users"), ("ip", "different addresses"),
            ("resource", "different resources"), ("action", "different actions"),
            ("country", "different countries"))  # fmt: skip
-DAYS = ("7", "30", "90")
+DAYS = ("7", "30", "90", "365", "all")
 WIDEST = 100
 
 
@@ -150,8 +150,8 @@ async def make_rule(
         definition = parse_definition(fields)
         if form_request.text("act") == "test":
             now = now_us()
-            days = int(typed["days"]) if typed["days"] in DAYS else 30
-            work = partial(backtest, database, store, form_request.scope, definition, now - days * DAY_US, now)
+            start = _start_of_test(typed["days"], now)
+            work = partial(backtest, database, store, form_request.scope, definition, start, now)
             tested = _backtest_summary(await pools.analyses.run(form_request.scope, work))
             viewer.note_page("backtest", "new", q=[typed["query"]], group_by=[typed["group_by"]])
             return await rule_form.show(typed, tested=tested, said=describe(definition))
@@ -162,6 +162,13 @@ async def make_rule(
     except (BadRequest, Conflict, Forbidden) as problem:
         return await rule_form.show(typed, problem=problem.detail, status=problem.status)
     return redirect(f"{PATH}#{rule.public_id}")
+
+
+def _start_of_test(days: str, now: int) -> int:
+    """When the period of a back-test begins, by the choice of its length."""
+    if days == "all":
+        return 0
+    return now - (int(days) if days in DAYS else 30) * DAY_US
 
 
 @get(PATH + "/{name:str}/backtest", name="web.alerts.backtest", opt=WHOLE_TRAIL)
@@ -177,7 +184,7 @@ async def show_backtest(
 ) -> Response[str]:
     """The back-test of a rule, or of a detection that is not enabled."""
     days_text = request.query_params.get("days", "30")
-    days = int(days_text) if days_text in DAYS else 30
+    days = days_text if days_text in DAYS else "30"
 
     def work() -> tuple[str, str, Backtest]:
         if name.startswith("rul_"):
@@ -188,7 +195,8 @@ async def show_backtest(
             shipped = detection(name)
             title, definition = shipped.name, shipped.definition
         now = now_us()
-        return title, describe(definition), backtest(database, store, user_scope, definition, now - days * DAY_US, now)
+        start = _start_of_test(days, now)
+        return title, describe(definition), backtest(database, store, user_scope, definition, start, now)
 
     title, rule_words, result = await pools.analyses.run(user_scope, work)
     viewer.note_page("backtest", name)
