@@ -28,7 +28,8 @@ WANTED = {
     "off_hours", "bulk_deletion", "role_raised", "role_self_raised", "protection_weakened", "key_from_new_address",
     "mass_export", "dormant_account", "disabled_person_active", "audit_weakened", "secret_in_event", "clock_skew",
     "source_silent", "integrity_failed", "new_agent", "agent_alone", "new_country",
-    "impossible_travel",
+    "impossible_travel", "cloud_log_stopped", "cloud_admin_granted", "cloud_key_created", "cloud_data_deleted",
+    "cloud_bulk_deletion", "cloud_root_used",
 }  # fmt: skip
 
 

@@ -20,7 +20,9 @@ def record(**given):
 @pytest.mark.parametrize(
     "value",
     [
-        "AKIAIOSFODNN7EXAMPLE", "key=ASIAIOSFODNN7EXAMPLE;", "ghp_" + "a1B2" * 9,
+        "AKIAIOSFODNN7EXAMPLE:wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "IQoJb3JpZ2lu" + "aB3/" * 30,
+        "ghp_" + "a1B2" * 9,
         "github_pat_" + "a1B2c3" * 13 + "abcd",
         "glpat-" + "abcdefghij" * 2, "xoxb-1234567890-abcdefghij", "sk_live_" + "a1" * 12, "AIza" + "a" * 35,
         "sk-proj-" + "a" * 40, "whsec_" + "a" * 32,
@@ -38,6 +40,7 @@ def test_tokens_of_known_forms_are_seen_wherever_they_stand(value):
 @pytest.mark.parametrize(
     "value",
     [
+        "AKIAIOSFODNN7EXAMPLE", "key=ASIAIOSFODNN7EXAMPLE;", "AIDACKCEVSQ6C2EXAMPLE", "AROAIDPPEZS35WEXAMPLE:mei",
         "9f2c41d07a0b4e3f8a5d6c7b8e9f0a1b2c3d4e5f", "01a20911-22be-7dd9-9d1d-3cd581b6be2d", "AKIA", "ghp_short",
         "-----BEGIN PUBLIC KEY-----", "-----BEGIN CERTIFICATE-----", "eyJhbGciOiJIUzI1NiJ9", "sk_test_" + "a1" * 12,
         "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
@@ -53,14 +56,14 @@ def test_an_alert_never_contains_a_secret():
         {"where": "holds_secret", "says": "An event {action} by {user} contains what looks like a secret."}
     )
     test = msgspec.convert(
-        {"name": "it", "events": [{"action": "a.b", "user": "jo@acme.com", "request": {"k": "AKIAIOSFODNN7EXAMPLE"}}],
+        {"name": "it", "events": [{"action": "a.b", "user": "jo@acme.com", "request": {"k": "npm_" + "a" * 36}}],
          "fires": 1, "says": "An event a.b by jo@acme.com contains what looks like a secret."}, RuleTest
     )  # fmt: skip
     assert failures("Secret", definition, [test]) == []
 
 
 def test_a_secret_in_a_name_is_hidden_wherever_the_name_is_shown():
-    given = record(actor={"id": "tsk_" + "a" * 36}, resource={"type": "variable", "name": "x AKIAIOSFODNN7EXAMPLE"})
+    given = record(actor={"id": "tsk_" + "a" * 36}, resource={"type": "variable", "name": "x npm_" + "a" * 36})
     assert (display_name("user", given), display_name("resource", given)) == ("[hidden]", "x [hidden]")
 
 

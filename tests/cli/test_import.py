@@ -1,6 +1,7 @@
 """`tallystick import`: real logs from files, each event once, nothing lost beside a bad one."""
 
 import gzip
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -74,11 +75,13 @@ def test_a_cloudtrail_file_is_recorded_once_however_often_it_is_sent(member: Mem
     assert member.total(user="alice", status="failed") == 3
 
 
-def test_a_record_that_an_earlier_version_imported_is_known_and_no_conflict(member: Member, trail: Path) -> None:
+@pytest.mark.parametrize("earlier_form", cloudtrail.EARLIER_FORMS)
+def test_a_record_that_an_earlier_version_imported_is_known_and_no_conflict(
+    member: Member, trail: Path, earlier_form: Any
+) -> None:
     with gzip.open(trail) as file:
         records = json.load(file)["Records"]
-    earlier = [cloudtrail.earlier_form(cloudtrail.event_of_record(record)) for record in records]
-    assert "account" not in earlier[0]["context"]
+    earlier = [earlier_form(cloudtrail.event_of_record(record)) for record in records]
     counts(member, "--format", "tallystick", "-", input_text=lines(*earlier))
     again = counts(member, "--format", "cloudtrail", str(trail))
     assert (again["new"], again["known"], again["conflicts"]) == (0, 30, 0)
@@ -291,3 +294,36 @@ def test_real_logs_are_recorded_once_in_whatever_order(member: Member) -> None:
     assert (again["new"], again["known"]) == (0, 2900)
     found = [member.total(**by) for by in ({"status": "failed"}, {"q": "AccessDenied"}, {"user": "bert-jan"})]
     assert found == [300, 16, 2642]
+
+
+def test_a_record_over_the_size_limit_is_recorded_shortened_and_keeps_its_hash(member: Member, tmp_path: Path) -> None:
+    policy = {"roleName": "ci", "policyName": "all", "policyDocument": "x" * 1_000_000}
+    large = trail_record(1, eventSource="iam.amazonaws.com", eventName="PutRolePolicy", requestParameters=policy)
+    path = tmp_path / "large.json"
+    path.write_text(json.dumps({"Records": [trail_record(0), large, trail_record(2)]}))
+    assert counts(member, "--format", "cloudtrail", str(path))["new"] == 3
+    assert member.total(resource="ci") == 1
+    with member.server.client(member.key) as client:
+        [event] = client.get("/v1/audit-logs", params={"resource": "ci"}).json()["data"]
+    whole = json.dumps(large, separators=(",", ":")).encode()
+    assert event["metadata"]["shortened"] == {
+        "sha256": hashlib.sha256(whole).hexdigest(), "bytes": len(whole), "values": ["request.policyDocument"],
+    }  # fmt: skip
+
+
+def test_failed_sign_ins_of_a_trail_are_what_detections_look_for(member: Member, tmp_path: Path) -> None:
+    fields = {"eventSource": "signin.amazonaws.com", "eventName": "ConsoleLogin", "eventType": "AwsConsoleSignIn",
+              "responseElements": {"ConsoleLogin": "Failure"}, "requestParameters": None}  # fmt: skip
+    path = tmp_path / "sign-ins.ndjson"
+    path.write_text("".join(json.dumps(trail_record(number, **fields)) + "\n" for number in range(5)))
+    assert counts(member, "--format", "cloudtrail", str(path))["new"] == 5
+    assert member.total(action="user.login_failed", status="failed", user="alice") == 5
+    assert member.total(q="original:signin:ConsoleLogin") == 5
+
+
+def test_a_record_without_its_time_is_refused_instead_of_dated_now(member: Member, tmp_path: Path) -> None:
+    path = tmp_path / "trail.json"
+    path.write_text(json.dumps([trail_record(0), trail_record(1, eventTime=None)]))
+    done = member.run("import", "--format", "cloudtrail", str(path))
+    assert done.stdout == "1 new, 0 known already, 1 refused\n"
+    assert "record 2: refused: the record has no eventTime" in done.stderr

@@ -132,35 +132,50 @@ def test_what_is_no_record_is_said_and_the_others_are_read(other, problem):
     assert right.event == event()
 
 
-def test_the_earlier_form_is_what_the_first_version_sent():
-    found = cloudtrail.earlier_form(
-        event(errorCode="AccessDenied", requestParameters={"roleName": "a", "policyArn": "b"})
-    )
-    assert found == {
-        "action": "ec2.stop_instances",
-        "timestamp": "2024-01-15T14:30:45Z",
-        "status": "failed",
-        "actor": {"type": "user", "id": "AIDAEXAMPLEEXAMPLE", "name": "mei"},
-        "resource": {"type": "iam_policy", "id": "b", "name": "b"},
-        "context": {"ip_address": "198.51.100.7", "user_agent": "aws-cli/2.15.0", "request_id": "9d1f"},
-        "changes": {"error_code": "AccessDenied"},
-        "request": {"roleName": "a", "policyArn": "b"},
-        "metadata": {
-            "event_version": "1.09",
-            "user_identity": record()["userIdentity"],
-            "event_source": "ec2.amazonaws.com",
-            "event_name": "StopInstances",
-            "region": "eu-central-1",
-            "read_only": False,
-            "account": ACCOUNT,
-        },
-        "external_id": "3c7b1d52-0000-4000-8000-000000000001",
-    }
+FIRST_FORM: dict[str, Any] = {
+    "action": "ec2.stop_instances",
+    "timestamp": "2024-01-15T14:30:45Z",
+    "status": "failed",
+    "actor": {"type": "service_account", "id": "AROA1:i-0123", "name": "web"},
+    "resource": {"type": "iam_policy", "id": "b", "name": "b"},
+    "context": {"ip_address": "198.51.100.7", "user_agent": "aws-cli/2.15.0", "request_id": "9d1f"},
+    "changes": {"error_code": "AccessDenied"},
+    "request": {"roleName": "a", "policyArn": "b"},
+    "metadata": {
+        "event_version": "1.09",
+        "event_source": "ec2.amazonaws.com",
+        "event_name": "StopInstances",
+        "region": "eu-central-1",
+        "read_only": False,
+        "account": ACCOUNT,
+    },
+    "external_id": "3c7b1d52-0000-4000-8000-000000000001",
+}
 
 
-def test_several_resources_are_all_there_the_most_telling_first():
-    found = event(requestParameters={"roleName": "ci", "policyArn": "arn:aws:iam::aws:policy/ReadOnly"})
-    assert [one["name"] for one in found["resources"]] == ["ReadOnly", "ci"]
+def test_the_earlier_forms_are_what_earlier_versions_sent():
+    session = {"type": "AssumedRole", "principalId": "AROA1:i-0123", "accessKeyId": "ASIA1", "accountId": ACCOUNT,
+               "sessionContext": {"sessionIssuer": {"userName": "web"}}}  # fmt: skip
+    found = event(errorCode="AccessDenied", requestParameters={"roleName": "a", "policyArn": "b"}, userIdentity=session)
+    second, first = (earlier_form(found) for earlier_form in cloudtrail.EARLIER_FORMS)
+    expected = FIRST_FORM | {"metadata": FIRST_FORM["metadata"] | {"user_identity": session}}
+    assert first == expected
+    policy = {"type": "iam_policy", "id": "b", "name": "b"}
+    assert second == expected | {
+        "resources": [policy, {"type": "iam_role", "id": "a", "name": "a"}],
+        "status_reason": "AccessDenied",
+        "original_action": "ec2:StopInstances",
+        "context": expected["context"] | {"channel": "cli", "account": ACCOUNT, "region": "eu-central-1",
+                                          "credential_id": "ASIA1", "session_id": "ASIA1"},
+    }  # fmt: skip
+
+
+def test_several_resources_are_all_there_what_was_changed_first():
+    found = event(
+        eventSource="iam.amazonaws.com", eventName="AttachRolePolicy",
+        requestParameters={"policyArn": "arn:aws:iam::aws:policy/ReadOnly", "roleName": "ci"},
+    )  # fmt: skip
+    assert [(one["name"], one["role"]) for one in found["resources"]] == [("ci", "target"), ("ReadOnly", "policy")]
     assert found["resource"] == found["resources"][0]
 
 
@@ -190,7 +205,11 @@ def test_a_failure_has_its_code_and_message_as_the_reason():
         ("s3.amazonaws.com", "PutBucketACL", "s3.put_bucket_acl"),
         ("rds.amazonaws.com", "DescribeDBInstances", "rds.describe_db_instances"),
         ("iam.amazonaws.com", "EnableMFADevice", "iam.enable_mfa_device"),
-        ("lambda.amazonaws.com", "CreateFunction20150331", "lambda.create_function20150331"),
+        ("lambda.amazonaws.com", "CreateFunction20150331", "lambda.create_function"),
+        ("lambda.amazonaws.com", "UpdateFunctionCode20150331v2", "lambda.update_function_code"),
+        ("cloudfront.amazonaws.com", "CreateDistribution2020_05_31", "cloudfront.create_distribution"),
+        ("route53.amazonaws.com", "ChangeTagsForResource", "route53.change_tags_for_resource"),
+        ("lightsail.amazonaws.com", "Get2026", "lightsail.get2026"),
         ("resource-explorer-2.amazonaws.com", "ListIndexes", "resource_explorer_2.list_indexes"),
         ("ec2.amazonaws.com.cn", "RunInstances", "ec2.run_instances"),
         ("s3.amazonaws.com", "REST.GET.OBJECT", "s3.rest_get_object"),
@@ -211,35 +230,28 @@ def test_an_error_is_a_failure_with_the_reason_in_the_changes():
     }
 
 
-def test_a_failed_console_sign_in_is_a_failure_though_it_has_no_error_code():
-    found = event(
-        eventSource="signin.amazonaws.com", eventName="ConsoleLogin", errorMessage="Failed authentication",
-        responseElements={"ConsoleLogin": "Failure"}, requestParameters=None,
-    )  # fmt: skip
-    assert (found["status"], found["category"]) == ("failed", "authentication")
-    assert found["changes"] == {"error_message": "Failed authentication"}
-
-
 @pytest.mark.parametrize(
     ("identity", "actor"),
     [
         (
             {"type": "Root", "principalId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:root"},
-            {"type": "user", "id": ACCOUNT, "name": "root"},
+            {"type": "user", "id": f"arn:aws:iam::{ACCOUNT}:root", "name": "root"},
         ),
         (
             {
                 "type": "AssumedRole", "principalId": "AROAEXAMPLE:i-0123",
                 "arn": "arn:aws:sts::1:role/web/i-0123", "sessionContext": {"sessionIssuer": {"userName": "web"}},
             },
-            {"type": "service_account", "id": "AROAEXAMPLE:i-0123", "name": "web"},
+            {"type": "service_account", "id": "AROAEXAMPLE:i-0123", "name": "i-0123",
+             "on_behalf_of": {"type": "service_account", "name": "web"}},
         ),
         (
             {
                 "type": "AssumedRole", "principalId": "AROAEXAMPLE:mei@acme.example",
                 "sessionContext": {"sessionIssuer": {"userName": "admin"}},
             },
-            {"type": "user", "id": "AROAEXAMPLE:mei@acme.example", "name": "admin", "email": "mei@acme.example"},
+            {"type": "user", "id": "AROAEXAMPLE:mei@acme.example", "name": "mei@acme.example",
+             "email": "mei@acme.example", "on_behalf_of": {"type": "service_account", "name": "admin"}},
         ),
         (
             {"type": "IAMUser", "principalId": "AIDA", "userName": "mei@acme.example"},
@@ -251,7 +263,7 @@ def test_a_failed_console_sign_in_is_a_failure_though_it_has_no_error_code():
         ),
         (
             {"accountId": ACCOUNT, "invokedBy": "secretsmanager.amazonaws.com"},
-            {"type": "system", "id": ACCOUNT, "name": "secretsmanager.amazonaws.com"},
+            {"type": "system", "name": "secretsmanager.amazonaws.com"},
         ),
         ({"type": "Unknown"}, {"type": "anonymous"}),
     ],
@@ -271,18 +283,21 @@ def test_a_source_that_is_no_address_is_kept_as_the_source(source):
     ("fields", "resource"),
     [
         (
-            {"resources": [{"ARN": "arn:aws:s3:::logs", "type": "AWS::S3::Bucket", "accountId": ACCOUNT}]},
+            {
+                "resources": [{"ARN": "arn:aws:s3:::logs", "type": "AWS::S3::Bucket", "accountId": ACCOUNT}],
+                "requestParameters": {"bucketName": "logs"},
+            },
             {"type": "s3_bucket", "id": "arn:aws:s3:::logs", "name": "logs"},
         ),
         (
-            {"resources": [{"ARN": f"arn:aws:ec2:eu-central-1:{ACCOUNT}:instance/i-05"}]},
+            {"resources": [{"ARN": f"arn:aws:ec2:eu-central-1:{ACCOUNT}:instance/i-05"}], "requestParameters": None},
             {"type": "ec2_instance", "id": f"arn:aws:ec2:eu-central-1:{ACCOUNT}:instance/i-05", "name": "i-05"},
         ),
         (
             {"requestParameters": {"policyArn": "arn:aws:iam::aws:policy/ReadOnly"}},
             {"type": "iam_policy", "id": "arn:aws:iam::aws:policy/ReadOnly", "name": "ReadOnly"},
         ),
-        ({"requestParameters": {"name": "limits"}}, {"type": "ec2", "id": "limits", "name": "limits"}),
+        ({"requestParameters": {"name": "x"}}, {"type": "ec2_instance", "id": "x", "name": "x"}),
         ({"requestParameters": {"force": True}}, None),
         ({"requestParameters": None}, None),
     ],

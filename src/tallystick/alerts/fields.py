@@ -15,7 +15,9 @@ from tallystick.query.case_folding import fold
 
 # Tokens of documented formats. Text that merely looks random is not a secret: ids and hashes look so too.
 _SECRET = re.compile(
-    r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"  # AWS access keys
+    # AWS: what belongs to a key's public id (AKIA…, ASIA…), not the id, which every record of AWS has.
+    r"(?:\b(?:AKIA|ASIA)[0-9A-Z]{16}|(?i:secret_?access_?key))[\"'\s:;,=]{1,8}[0-9A-Za-z/+]{40}(?![0-9A-Za-z/+])"
+    r"|\b(?:FwoGZXIvYXdz|IQoJb3JpZ2lu)[0-9A-Za-z/+=]{60,}"  # a session token of AWS
     r"|\bgh[pousr]_[0-9A-Za-z]{36}\b|\bgithub_pat_[0-9A-Za-z_]{82}\b"
     r"|\bglpat-[0-9A-Za-z_-]{20}"
     r"|\bsk-(?:proj-|ant-)?[0-9A-Za-z_-]{32,}"  # OpenAI, Anthropic

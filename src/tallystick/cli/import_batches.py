@@ -60,7 +60,7 @@ class EventSender:
     """Collects events into batches and sends them.
 
     `counts` holds the result so far; `report_refusal(location, problem)` is called for each refused event.
-    `earlier_form` makes of an event what versions before made of the same record: one that was recorded with that
+    `earlier_forms` make of an event what versions before made of the same record: one that was recorded with that
     content is no conflict.
     """
 
@@ -68,12 +68,12 @@ class EventSender:
         self,
         client: Client,
         report_refusal: Callable[[str, str], None],
-        earlier_form: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        earlier_forms: Sequence[Callable[[dict[str, Any]], dict[str, Any]]] = (),
         find_older: Callable[[Sequence[bytes]], set[int]] | None = None,
     ) -> None:
         """`find_older` returns the positions of the encoded events that are left out, as older than what is kept."""
         self.counts = ImportCounts()
-        self._earlier_form = earlier_form
+        self._earlier_forms = earlier_forms
         self._find_older = find_older
         self._client = client
         self._report_refusal = report_refusal
@@ -143,12 +143,14 @@ class EventSender:
         self.counts.conflicts += self._count_conflicts(different)
 
     def _count_conflicts(self, lines: Sequence[bytes]) -> int:
-        """How many of these known events were recorded with other content, also in their earlier form.
+        """How many of these known events were recorded with other content, also in their earlier forms.
 
         None is recorded by this, since their external ids are known.
         """
-        if self._earlier_form is None or not lines:
-            return len(lines)
-        body = b"\n".join(msgspec.json.encode(self._earlier_form(msgspec.json.decode(line))) for line in lines)
-        answer = self._client.record(body, NDJSON, patience=PATIENCE_SECONDS)
-        return sum(bool(event.get("conflict")) for event in answer["events"])
+        for earlier_form in self._earlier_forms if lines else ():
+            body = b"\n".join(msgspec.json.encode(earlier_form(msgspec.json.decode(line))) for line in lines)
+            answer = self._client.record(body, NDJSON, patience=PATIENCE_SECONDS)
+            lines = [line for line, event in zip(lines, answer["events"], strict=True) if event.get("conflict")]
+            if not lines:
+                break
+        return len(lines)

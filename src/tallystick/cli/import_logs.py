@@ -103,7 +103,7 @@ def _send_files(
         sender = EventSender(
             client,
             lambda location, problem: _print_refusal(progress, location, problem),
-            cloudtrail.earlier_form if log_format is LogFormat.cloudtrail else None,
+            cloudtrail.EARLIER_FORMS if log_format is LogFormat.cloudtrail else (),
             leaves_out.positions if leaves_out else None,
         )
         try:
