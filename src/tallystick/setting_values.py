@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 SECRET_LENGTH = 32
 
 Network = IPv4Network | IPv6Network
+_MAPPED_BITS = 96  # of ::ffff:0:0/96, the addresses of IPv4 in the form of IPv6
 
 # Whole names, after `normalised`: `secretId` and `password_policy` are evidence and stay.
 REDACTED_KEYS = (
@@ -153,9 +154,22 @@ def read_items(text: str) -> list[str]:
     return [item for item in text.replace(",", " ").split() if item]
 
 
+def parse_network(text: str) -> Network:
+    """The network in `text`; raises ValueError.
+
+    IPv4 in the form of IPv6 (`::ffff:203.0.113.0/120`) becomes IPv4, as the addresses of clients do before they are
+    compared with networks.
+    """
+    network = ip_network(text)
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return IPv4Network((int(mapped), network.prefixlen - _MAPPED_BITS))
+
+
 def read_network(text: str) -> Network:
     try:
-        return ip_network(text)
+        return parse_network(text)
     except ValueError:
         raise ValueError(f"{text!r} is not a network; use CIDRs such as 10.0.0.0/8, separated by commas") from None
 
@@ -177,7 +191,7 @@ def read_targets(text: str) -> tuple[Network | str, ...]:
 
 def read_host_or_address(text: str) -> Network | str:
     try:
-        return ip_network(text)
+        return parse_network(text)
     except ValueError:
         if not all(part and part.replace("-", "").isalnum() for part in text.split(".")):
             raise ValueError(f"{text!r} is neither a CIDR nor a host name") from None

@@ -106,6 +106,14 @@ def test_a_key_may_be_used_from_its_networks(small_town, address):
     authenticator(small_town).key_scope(token, address)
 
 
+@pytest.mark.parametrize("network", ["::ffff:192.0.2.0/120", "::ffff:192.0.2.99", "::FFFF:C000:263/128"])
+def test_a_network_of_ipv4_may_be_written_as_ipv6(small_town, network):
+    token = make(small_town, allowed_networks=[network])
+    for address in ("192.0.2.99", "::ffff:192.0.2.99"):
+        authenticator(small_town).key_scope(token, address)
+    assert code_of(authenticator(small_town).key_scope, token, "192.0.3.1") == "address_not_allowed"
+
+
 @pytest.mark.parametrize("address", ["198.51.100.1", "2001:db8:1::5", "", "testclient"])
 def test_a_key_may_not_be_used_from_elsewhere_also_when_remembered(small_town, address):
     token = make(small_town, allowed_networks=["192.0.2.0/24", "2001:db8::/64"])

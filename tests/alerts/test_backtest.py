@@ -24,7 +24,7 @@ events = st.lists(
     st.tuples(
         st.integers(0, 3000),
         st.sampled_from(["sarah@acme.com", "Sarah@acme.com", "jo@acme.com"]),
-        st.sampled_from(["192.0.2.1", "192.0.2.2", "192.0.2.3"]),
+        st.sampled_from(["192.0.2.1", "::ffff:192.0.2.1", "192.0.2.3"]),
         st.sampled_from(["user.login_failed", "user.login_failed", "user.login", "user.unlocked"]),
     ),
     min_size=5,

@@ -109,3 +109,9 @@ def test_who_acts_on_themselves_is_known_by_any_name():
 )  # fmt: skip
 def test_only_what_is_plainly_stricter_is_no_weakening(changes, weaker):
     assert WHERE["weakens"](record(changes=changes)) is weaker
+
+
+def test_an_address_is_one_value_however_it_is_written():
+    spellings = ("::ffff:198.51.100.7", "198.51.100.7", "::FFFF:C633:6407")
+    assert {NAMES["ip"](record(context={"ip_address": one})) for one in spellings} == {("198.51.100.7",)}
+    assert NAMES["ip"](record(context={"ip_address": "2001:DB8:0:0::9"})) == ("2001:db8::9",)

@@ -39,6 +39,13 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(here):
     assert (loaded.public_url, loaded.rate_limit, loaded.log_level) == ("https://audit.example", 7, "error")
 
 
+def test_a_proxy_of_ipv4_may_be_written_as_ipv6():
+    for name in ("TALLYSTICK_TRUSTED_PROXIES", "TALLYSTICK_ALLOWED_TARGETS"):
+        loaded = Settings.load({name: "::ffff:10.0.0.0/104, ::ffff:192.0.2.7"})
+        networks = loaded.trusted_proxies or loaded.allowed_targets
+        assert networks == (ip_network("10.0.0.0/8"), ip_network("192.0.2.7"))
+
+
 def test_a_list_in_the_file_is_read_like_text_with_commas(here):
     (here / "tallystick.toml").write_text('trusted_proxies = ["10.0.0.0/8", "::1"]\n')
     in_environment = Settings.load({"TALLYSTICK_TRUSTED_PROXIES": "10.0.0.0/8,::1"}).trusted_proxies

@@ -85,6 +85,7 @@ CODE_LINES = {
     "older events found before an import, times, actions and statuses of other systems, HEAD (cli, ingest, api)": 600,
     "counts that are those of filters (store, search, web, compliance)": 290,
     "one alert and one message for what a rule finds in late events (alerts, destinations)": 170,
+    "stored searches in today's language, networks and addresses in either form (database, access, alerts)": 200,
 }
 
 

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from tallystick.clock import rfc3339
 from tallystick.errors import BadRequest, NotFound
 from tallystick.events.key_text import ALPHABET, PREFIX, check_digits, is_key_text
 from tallystick.query.scope import Permission, Principal, Scope
-from tallystick.setting_values import Network
+from tallystick.setting_values import Network, parse_network
 
 MOST_NETWORKS = 50
 
@@ -141,7 +140,7 @@ def read_key(row: Row[Any]) -> ApiKey:
     """A row of api_keys as an ApiKey, without the hash."""
     return ApiKey(
         row.org_id, row.key_id, row.name, stored_permissions(row.scopes.split()), row.last4,
-        tuple(map(ip_network, row.allowed_networks.split())),
+        tuple(map(parse_network, row.allowed_networks.split())),
         row.created_by, row.created_at, row.expires_at, row.last_used_at, row.revoked_at,
     )  # fmt: skip
 
@@ -160,7 +159,7 @@ def _networks(texts: Iterable[str]) -> tuple[Network, ...]:
     networks = []
     for text in texts:
         try:
-            networks.append(ip_network(text.strip()))
+            networks.append(parse_network(text.strip()))
         except ValueError:
             raise BadRequest(
                 f"Invalid address or network {text!r}. Write 192.0.2.7 or 192.0.2.0/24.",

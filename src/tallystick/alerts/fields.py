@@ -12,6 +12,7 @@ from tallystick.events.changes import Change, changes_of
 from tallystick.events.output import SKEW
 from tallystick.events.record import Record
 from tallystick.query.case_folding import fold
+from tallystick.query.values import plain_address
 
 # Tokens of documented formats. Text that merely looks random is not a secret: ids and hashes look so too.
 _SECRET = re.compile(
@@ -67,7 +68,7 @@ def _device(record: Record) -> tuple[str, ...]:
 NAMES: Mapping[Field, Callable[[Record], tuple[str, ...]]] = {
     "user": _user,
     "resource": _resource,
-    "ip": lambda record: (record.ip_address,) if record.ip_address else (),
+    "ip": lambda record: (plain_address(record.ip_address),) if record.ip_address else (),
     "action": lambda record: (record.action,),
     "session": lambda record: (record.session_id,) if record.session_id else (),
     "device": _device,

@@ -20,6 +20,7 @@ from tallystick.events.record import Record
 from tallystick.ledger import log as ledger_log
 from tallystick.query.conditions import And, Condition, Not, Query, exactly
 from tallystick.query.scope import Scope
+from tallystick.query.values import plain_address
 from tallystick.search.scan import in_order_of_index, read_unstored
 from tallystick.store.columns import NAMES, ids_of, read_columns
 from tallystick.store.events import EventStore
@@ -139,9 +140,12 @@ class RuleHistory:
             raise invalid_rule("start", detail)
         groups = _NameColumn(table, "n0") if step.group_by else None
         values = _NameColumn(table, f"n{len(fields) - 1}") if value_field else None
-        keys = self._keys(groups)
+        keys = self._keys(groups, step.group_by)
         digests = (
-            [digest(self._compiled.rule_id, text.split("\0")[1]) if text else b"" for text in until_stop(values.texts)]
+            [
+                digest(self._compiled.rule_id, _names_in(text, value_field)[1]) if text else b""
+                for text in until_stop(values.texts)
+            ]
             if values
             else []
         )
@@ -169,13 +173,13 @@ class RuleHistory:
             digests,
         )
 
-    def _keys(self, groups: "_NameColumn | None") -> list[tuple[bytes, ...]]:
+    def _keys(self, groups: "_NameColumn | None", field: Field | None) -> list[tuple[bytes, ...]]:
         """Returns the group keys of each distinct text of the column, or the one key of a rule without groups."""
         if groups is None:
             return [(self._compiled.ungrouped_key,)]
         keys = []
         for text in until_stop(groups.texts):
-            shown_name, *names = text.split("\0")
+            shown_name, *names = _names_in(text, field)
             keys.append(tuple(dict.fromkeys(digest(self._compiled.rule_id, name) for name in names or [""])))
             self.names[keys[-1][0]] = mask_secrets(shown_name)
         return keys
@@ -183,6 +187,12 @@ class RuleHistory:
 
 def _is_repeat(hit: Hit, before: Hit | None) -> bool:
     return before is not None and (hit.seq, hit.step) == (before.seq, before.step)
+
+
+def _names_in(text: str, field: Field | None) -> list[str]:
+    """How people call a value of a column, and all names by which it is known, as `fields.NAMES` has them."""
+    names = text.split("\0")
+    return [plain_address(name) for name in names] if text and field == "ip" else names
 
 
 class _ColumnHits(NamedTuple):

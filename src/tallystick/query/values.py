@@ -6,7 +6,7 @@ Addresses are 128-bit IPv6 numbers; IPv4 is mapped to ::ffff:0:0/96.
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from tallystick.ids import ALPHABET
 
@@ -26,6 +26,13 @@ def number(address: str) -> int:
     """The 128 bits of an address in any spelling; a zone such as `%eth0` is ignored."""
     parsed = ip_address(address)
     return int(parsed) if parsed.version == 6 else _MAPPED | int(parsed)
+
+
+@lru_cache(maxsize=65_536)
+def plain_address(address: str) -> str:
+    """An address in its usual spelling, IPv4 as IPv4."""
+    bits = number(address)
+    return str(IPv4Address(bits & 0xFFFFFFFF)) if bits >> 32 == 0xFFFF else str(IPv6Address(bits))
 
 
 def network_span(network: IPv4Network | IPv6Network) -> tuple[int, int]:
