@@ -120,6 +120,23 @@ def test_failures_in_a_row_stand_out_by_user_and_hour(desk, sqlite_spine, scope)
     assert (group.value, group.count, group.start) == ("tom@acme.com", 12, "2024-01-15T10:00:00.000000Z")
 
 
+def test_users_and_resources_are_counted_as_searches_find_them(desk, sqlite_spine, scope):
+    names = ["Tom@Acme.com", "tom@acme.com", "tom@acme.com"]
+    burst = [event("user.login_failed", who=names[n % 3], at=f"2024-01-15T10:{n:02}:00Z") for n in range(12)]
+    project = {"type": "project", "id": "prj_1"}
+    sqlite_spine.record(
+        scope,
+        *burst,
+        event("deployment.completed", resource=project | {"name": "VPC"}),
+        event("deployment.approved", resource=project | {"name": "vpc"}),
+    )
+    report = desk.report(scope)
+    found = answer(report, "CC6.1", "Which sign-ins")
+    assert [(one.value, one.count) for one in found.by_user] == [("tom@acme.com", 12)]
+    assert [(group.value, group.count) for group in found.exceptions[0].groups] == [("tom@acme.com", 12)]
+    assert answer(report, "CC8.1", "What was deployed").exceptions[1].groups == ()
+
+
 def test_a_deployment_without_any_approval_stands_out_by_resource(desk, sqlite_spine, scope):
     vpc, api = ({"type": "project", "name": name} for name in ("vpc", "api"))
     sqlite_spine.record(

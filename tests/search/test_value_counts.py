@@ -16,7 +16,8 @@ from tallystick.search.filters import QUALIFIERS, query_from
 from tallystick.search.tokens import quoted_pattern
 from tallystick.store import reading, value_counts
 from tallystick.store.value_counts import FIELDS
-from tallystick.web.filter_links import FilterLinks
+from tallystick.web.facets import FIELDS as PAGE_FIELDS
+from tallystick.web.filter_links import FilterLinks, filter_links
 from tallystick.web.filters import Filters, parse_filters
 from tallystick.web.panel_content import event_panel
 from tests.fixtures.sizes import size
@@ -59,6 +60,21 @@ def recorded(spine: Spine, *sent: dict[str, object], shipped: bool = True) -> Sc
 
 @_of_a_sender
 @given(st.lists(events, min_size=5, max_size=15))
+def test_the_links_of_top_values_find_as_many_events_as_they_say(
+    sqlite_spine: Spine, sent: list[dict[str, object]]
+) -> None:
+    scope = recorded(sqlite_spine, *sent)
+    everything = exact(sqlite_spine, scope, Query())
+    for field in PAGE_FIELDS:
+        for one in sqlite_spine.finder.facets(scope, Query(), field, limit=1000)["values"]:
+            links = filter_links(Filters(), "/audit-logs", field, one["value"])
+            for url, number in ((links.show_only, one["count"]), (links.exclude, everything - one["count"])):
+                if url:
+                    assert exact(sqlite_spine, scope, query_of(url)) == number, url
+
+
+@_of_a_sender
+@given(st.lists(events, min_size=5, max_size=15))
 def test_the_count_of_every_value_is_the_count_of_its_filter(
     sqlite_spine: Spine, sent: list[dict[str, object]]
 ) -> None:
@@ -89,8 +105,11 @@ def links_of(stored: StoredEvent) -> list[FilterLinks]:
 
 
 def indexes(spine: Spine, scope: Scope, url: str) -> set[int]:
-    query = query_from(parse_filters(parse_qsl(urlsplit(url).query)).parameters(0), now=clock.now_us())
-    return {one.index for one in spine.finder.page(scope, query, limit=100, count="none").data}
+    return {one.index for one in spine.finder.page(scope, query_of(url), limit=100, count="none").data}
+
+
+def query_of(url: str) -> Query:
+    return query_from(parse_filters(parse_qsl(urlsplit(url).query)).parameters(0), now=clock.now_us())
 
 
 def test_spellings_of_a_person_are_one_row_with_the_most_frequent(sqlite_spine: Spine) -> None:

@@ -1,5 +1,6 @@
 """Alerts and Security in the pages: a rule from a search, tested on the past, fired, acknowledged; signs found."""
 
+import html
 import re
 
 import pytest
@@ -131,6 +132,20 @@ def test_security_counts_failed_logins_and_every_number_leads_to_its_events(alic
     sign = text_of(alice_asks, f"{SECURITY}/signs/failed_sign_ins?days=7")
     assert "1 time in the last 7 days" in sign
     assert "eve@acme.com" in sign
+
+
+def test_security_has_one_line_for_each_person_and_address_however_they_are_written(alice_asks, town):
+    people = ["kim*lee@acme.com", "Kim*Lee@acme.com", "kim*lee@acme.com"]
+    addresses = ["2001:db8::9", "2001:DB8:0:0:0:0:0:9", "2001:db8::9"]
+    town.record(*[{"action": "user.login_failed", "actor": {"email": one}, "context": {"ip_address": address}}
+                  for one, address in zip(people, addresses, strict=True)],
+                {"action": "user.login_failed", "actor": {"email": "kim-and-lee@acme.com"}})  # fmt: skip
+    page = html.unescape(alice_asks.get(SECURITY).text)
+    assert "2001:DB8:0" not in page
+    assert "Kim*Lee" not in page
+    for value in ("2001:db8::9", "kim*lee@acme.com"):
+        href = re.search(rf'{re.escape(value)}.*?href="(/audit-logs\?[^"]+)"[^>]*>3<', page, re.DOTALL)[1]
+        assert "3 events" in text_of(alice_asks, href)
 
 
 def test_strangers_and_members_see_none_of_it(alice_asks, town):

@@ -126,7 +126,7 @@ def _overview_words(report: ComplianceReport) -> str:
     )
     out = report.exceptions
     things = f"{out} exceptions to review" if out != 1 else "1 exception to review"
-    return f"{words}; {things}. Every number is exact."
+    return f"{words}; {things}. Every number is exact. An event of several users counts for each."
 
 
 def _control(pages: Pages, control: ControlReport, zone: tzinfo) -> None:

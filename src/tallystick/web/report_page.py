@@ -8,6 +8,7 @@ from litestar import Response, get, post
 from tallystick.clock import second_words, to_us, zone_of
 from tallystick.compliance import reports
 from tallystick.compliance.reports import ReportRequest
+from tallystick.display_text import ELLIPSIS
 from tallystick.exports.download import file_headers
 from tallystick.exports.request import Export, require_file
 from tallystick.query.values import literal_pattern
@@ -46,7 +47,10 @@ class ReportLinks:
     def group(self, item: ExceptionReport, group: ValueGroup) -> str:
         """The events of one group."""
         period = ReportPeriod(group.start, group.end, self._period.zone) if group.start else self._period
-        return ReportLinks(period)._filters(item.query).with_values(group.field, (literal_pattern(group.value),)).href()
+        filters = ReportLinks(period)._filters(item.query)
+        if group.value.endswith(ELLIPSIS):  # a report holds the beginning of a long value alone
+            return filters.href()
+        return filters.with_values(group.field, (literal_pattern(group.value),)).href()
 
     def event(self, event_id: str) -> str:
         """The page of one event."""
