@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from uuid import UUID
 
 import pytest
@@ -13,8 +14,9 @@ from tallystick.ids import encode, milliseconds_of
 from tallystick.query.case_folding import fold
 from tallystick.query.conditions import And, AtPath, Condition, Contains, Equals, InNetwork, Not, Or, Query
 from tallystick.search.match import compile_match
+from tallystick.store.bounds import COUNTING
 from tallystick.store.clients import Bounds, connect
-from tallystick.store.query_sql import sql_for
+from tallystick.store.query_sql import BY_LIKE, sql_for
 from tallystick.store.rows import ROW_COLUMNS, arrow_stream, table_of
 from tallystick.store.schema import CREATE_EVENTS, CREATE_SETTINGS
 from tests.fixtures.sizes import size
@@ -50,17 +52,38 @@ class Judge:
         for number, query in enumerate(asked):
             compiled = sql_for(query, prefix=f"q{number}_")
             parameters |= compiled.parameters
-            where = f"org_id = toUUID({{org:String}}) AND {compiled.sql}"
-            parts.append(f"SELECT {number} AS n, groupArray(seq) FROM judged WHERE {where}")
+            wanted = {"exact": compiled.sql}
             if compiled.estimate is not None:
-                where = f"org_id = toUUID({{org:String}}) AND {compiled.estimate}"
-                parts.append(f"SELECT {number} + 1000 AS n, groupArray(seq) FROM judged WHERE {where}")
-        rows = self.client.query(" UNION ALL ".join(parts), parameters=parameters).result_rows
-        found = {row[0]: row[1] for row in rows}
-        exact = [set(found[number]) for number in range(len(asked))]
+                wanted |= asdict(compiled.estimate)
+            parts += [
+                f"SELECT {number} AS n, '{name}' AS name, groupArray(seq) FROM judged "
+                f"WHERE org_id = toUUID({{org:String}}) AND {sql}"
+                for name, sql in wanted.items()
+            ]
+        statement = " UNION ALL ".join(parts)
+        direct, by_like = (self.results(statement, parameters, given) for given in ({}, BY_LIKE))
+        assert direct == by_like, "the settings change what is found"
+        exact = [by_like[number, "exact"] for number in range(len(asked))]
         for number, hits in enumerate(exact):
-            assert hits <= set(found.get(number + 1000, hits)), "an estimate counts too little"
+            in_clients = by_like.get((number, "in_clients"))
+            assert hits <= by_like.get((number, "anywhere"), hits), "an estimate counts too little"
+            assert in_clients or hits <= by_like.get((number, "words"), hits), "no client has a word, but its count"
         return exact
+
+    def granules_read(self, condition: Condition) -> int:
+        """Of how many runs of 4 rows a count reads any column."""
+        compiled = sql_for(Query(condition))
+        statement = f"EXPLAIN indexes = 1 SELECT count() FROM judged WHERE {compiled.sql}"
+        given = {**compiled.settings, **COUNTING}
+        lines = self.client.query(statement, parameters=compiled.parameters, settings=given).result_rows
+        counts = [line.split()[-1] for (line,) in lines if line.strip().startswith("Granules:")]
+        return int(counts[-1].partition("/")[0])
+
+    def results(
+        self, statement: str, parameters: dict[str, str], given: dict[str, int]
+    ) -> dict[tuple[int, str], set[int]]:
+        rows = self.client.query(statement, parameters=parameters, settings=given).result_rows
+        return {(row[0], row[1]): set(row[2]) for row in rows}
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +169,15 @@ def test_every_bound_of_time_means_the_same_events(judge: Judge) -> None:
     judge.hold(rows)
     bounds = (-(10**16), -1, 0, *(moment + step for moment in TIMES[::2] for step in (-1, 0, 1)), 10**18)
     agree(judge, rows, [Query(start=bound) for bound in bounds] + [Query(end=bound) for bound in bounds])
+
+
+def test_a_word_that_stands_nowhere_reads_nothing(judge: Judge) -> None:
+    rows = [record(description=f"terraform apply {number}", user_agent="Chrome/120.0") for number in range(200)]
+    judge.hold(rows)
+    needles = ["no-such-word", "chrome/120", "apply 142", "terraform"]
+    assert [judge.granules_read(Contains(needle)) for needle in needles] == [0, 50, 1, 50]
+    assert judge.granules_read(And((Contains("terraform"), Contains("no-such-word")))) == 0
+    assert judge.granules_read(Or((Contains("apply 142"), Contains("no-such-word")))) == 1
 
 
 def test_a_driver_hands_over_what_was_typed(judge: Judge) -> None:

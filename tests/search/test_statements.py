@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 
 from tallystick import clock
-from tallystick.search.counts import SECONDS
+from tallystick.search import counts, find
 from tallystick.search.filters import query_from
 from tallystick.search.find import Finder
 from tallystick.store.clients import Bounds
 from tallystick.store.events import EventStore
+from tallystick.store.reading import estimate_matches
 from tests.fixtures.spine import Spine
 
+SECONDS = 60.0
 QUERIES: dict[str, dict[str, str]] = {
     "everything": {},
     "a filter": {"status": "failed"},
@@ -45,7 +47,12 @@ def noting(events_url: str, store: EventStore) -> Iterator[Noting]:
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_no_count_is_without_a_time_limit(name: str, noting: Noting, sqlite_spine: Spine) -> None:
+def test_no_count_is_without_a_time_limit(
+    name: str, noting: Noting, sqlite_spine: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A count that is not done in time is tried again with the fewest events, which are counted in any time.
+    for module, limit in ((counts, "SECONDS"), (find, "SECONDS"), (find, "COUNT_SECONDS")):
+        monkeypatch.setattr(module, limit, SECONDS)
     scope = sqlite_spine.organization()
     events: list[dict[str, object]] = [
         {"action": "project.updated", "metadata": {"team": "platform"}} for _ in range(60)
@@ -64,3 +71,23 @@ def test_no_count_is_without_a_time_limit(name: str, noting: Noting, sqlite_spin
     counting = [(sql, seconds) for sql, seconds in noting.noted if "count(" in sql]
     assert counting
     assert [sql for sql, seconds in counting if seconds is None or seconds > SECONDS] == []
+
+
+@pytest.mark.parametrize(("word", "total", "columns"), [("terraform", 3, 1), ("chrome", 2, 2), ("nowhere", 0, 1)])
+def test_an_estimate_looks_at_the_clients_only_if_one_has_the_word(
+    word: str, total: int, columns: int, noting: Noting, sqlite_spine: Spine
+) -> None:
+    scope = sqlite_spine.organization()
+    clients = ("Chrome/120.0", "Chrome/121.0", "curl/8.5")
+    sqlite_spine.record(
+        scope,
+        *(
+            {"action": "project.updated", "description": "terraform", "context": {"user_agent": agent}}
+            for agent in clients
+        ),
+    )
+    sqlite_spine.ship()
+    query = query_from({"q": [word]}, now=clock.now_us())
+    assert estimate_matches(noting, scope, query, SECONDS) == total
+    counting = next(sql for sql, _ in noting.noted if "count(" in sql)
+    assert sum(column in counting for column in ("search_text", "client_text")) == columns

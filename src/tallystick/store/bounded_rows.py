@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from tallystick.events.intake import MAX_EVENT
 from tallystick.events.record import StoredEvent
-from tallystick.store.events import EventStore
+from tallystick.store.events import EventStore, Settings
 from tallystick.store.windows import Budget
 
 MOST_BYTES = 8 << 20
@@ -34,10 +34,12 @@ def bounded_rows(
     skip: int = 0,
     most_bytes: int = MOST_BYTES,
     seconds: float | None = None,
+    settings: Settings = None,
 ) -> BoundedRows:
     """Up to `need` rows after the first `skip`; fewer where these are larger than `most_bytes`, but at least one.
 
-    `order` is an ORDER BY over the columns occurred_at and seq. Raises StoreTimeout after `seconds`.
+    `order` is an ORDER BY over the columns occurred_at and seq. Raises StoreTimeout after `seconds`. `settings` are
+    those of the engine.
     """
     tail = f"{order} LIMIT {{need:UInt64}} OFFSET {{skip:UInt64}}"
     limits = parameters | {"need": need, "skip": skip}
@@ -45,13 +47,13 @@ def bounded_rows(
     is_cut = False
     if need > most_bytes // MAX_EVENT:
         statement = _FITTING.format(where=where, tail=tail, order=order)
-        rows = store.rows(statement, limits | {"bytes": max(most_bytes, 1)}, seconds=seconds)
+        rows = store.rows(statement, limits | {"bytes": max(most_bytes, 1)}, seconds=seconds, settings=settings)
         count, fitting = rows[0]
         is_cut = fitting < count
         if is_cut:
             limits["need"] = fitting
     left = None if budget is None else budget.remaining()
-    return BoundedRows(store.read(where, tail, limits, seconds=left), is_cut)
+    return BoundedRows(store.read(where, tail, limits, seconds=left, settings=settings), is_cut)
 
 
 def size_of(event: StoredEvent) -> int:

@@ -41,7 +41,8 @@ def count_conditions(
     def add(window: Window, seconds: float | None) -> bool:
         where, named = narrowed(bound, window, "desc")
         statement = f"SELECT {columns} FROM events WHERE {where}"
-        events, size, *counts = store.rows(statement, named | parameters, seconds=seconds)[0]
+        named |= parameters
+        events, size, *counts = store.rows(statement, named, seconds=seconds, settings=bound.counting)[0]
         found.events += events
         found.bytes += size
         found.counts = [one + more for one, more in zip(found.counts, counts, strict=True)]

@@ -11,6 +11,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from tallystick.events.record import StoredEvent
+from tallystick.store.change_progress import wait_for_changes
 from tallystick.store.clients import Bounds, Clients
 from tallystick.store.earlier_tables import definition_of
 from tallystick.store.embedded_engine import sync_names
@@ -33,10 +34,9 @@ _READ = (
     "what, target, who, details, seed, remains FROM events WHERE {where} {tail}"
 )
 Parameters = dict[str, Any]
+Settings = Mapping[str, Any] | None  # of the engine, for one statement
 LEAST_SECONDS = 0.01
 PING_SECONDS = 5
-FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0  # between two questions whether a change is done
-_UNFINISHED = "SELECT latest_fail_reason FROM system.mutations WHERE database = currentDatabase() AND NOT is_done"
 VERSION_SECONDS = 1.0
 _PIECE = 1 << 20
 _STREAMED = 1024  # rows of a streamed block: the largest events have 64 MB
@@ -242,21 +242,31 @@ class EventStore:
         with self._pinger.borrow() as client:
             client.query("SELECT 1")
 
-    def read(self, where: str, tail: str, parameters: Parameters, *, seconds: float | None = None) -> list[StoredEvent]:
+    def read(
+        self, where: str, tail: str, parameters: Parameters, *, seconds: float | None = None, settings: Settings = None
+    ) -> list[StoredEvent]:
         """Whole events that match `where`, ordered and limited by `tail`."""
-        rows = self.rows(_READ.format(where=where, tail=tail), parameters, seconds=seconds, raw_text=True)
+        statement = _READ.format(where=where, tail=tail)
+        rows = self.rows(statement, parameters, seconds=seconds, raw_text=True, settings=settings)
         return [StoredEvent(*row) for row in rows]
 
     def rows(
-        self, sql: str, parameters: Parameters, *, seconds: float | None = None, raw_text: bool = False
+        self,
+        sql: str,
+        parameters: Parameters,
+        *,
+        seconds: float | None = None,
+        raw_text: bool = False,
+        settings: Settings = None,
     ) -> Sequence[Sequence[Any]]:
         """The rows of a statement; StoreTimeout if it takes longer than `seconds`."""
+        limit = {} if seconds is None else {"max_execution_time": max(seconds, LEAST_SECONDS)}
         with self._reading() as client:
             began = time.monotonic()
             result = client.query(
                 sql,
                 parameters=parameters,
-                settings={} if seconds is None else {"max_execution_time": max(seconds, LEAST_SECONDS)},
+                settings=limit | dict(settings or {}),
                 query_formats={"String": "bytes"} if raw_text else None,
             )
             rows: Sequence[Sequence[Any]] = result.result_rows
@@ -339,7 +349,7 @@ class EventStore:
         with self._readers.borrow() as client:
             client.command(statement, parameters=parameters or {}, settings=waiting | dict(settings or {}))
             if not self.embedded and statement.startswith(("ALTER", "DELETE")):
-                _wait_for_changes(client)
+                wait_for_changes(client)
             self._sync_names(client)
 
     def _sync_names(self, client: Client, tables: str = "%") -> None:
@@ -372,16 +382,6 @@ class EventStore:
     def close(self) -> None:
         for clients in (self._readers, self._pinger, self._writers):
             clients.close()
-
-
-def _wait_for_changes(client: Client) -> None:
-    """Return when the server has no unfinished change of a table; StoreError if one fails."""
-    pause = FIRST_PAUSE
-    while rows := client.query(_UNFINISHED).result_rows:
-        if failures := [row[0] for row in rows if row[0]]:
-            raise StoreError(f"the event store cannot change its rows: {failures[0]}")
-        time.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def _settings_by_table(client: Client) -> dict[str, set[str]]:

@@ -40,6 +40,7 @@ def count_groups(
         f"SELECT {columns}, count() AS n FROM events WHERE {bound.where} AND seq < {{below:UInt64}} "
         f"GROUP BY {columns} HAVING n >= {{least:UInt64}} ORDER BY n DESC, {columns}{tail}",
         bound.parameters | {"below": below, "least": at_least} | ({} if most is None else {"most": most}),
+        settings=bound.counting,
     )
     return [tuple(row) for row in rows]
 
@@ -74,6 +75,7 @@ def count_values(
     rows = store.rows(
         top_sql(name, f"{bound.where} AND seq < {{below:UInt64}}", most, more, at_least),
         bound.parameters | {"below": below, "containing": ""},
+        settings=bound.counting,
     )
     return [ValueRow(row[0], row[1], row[2] if by_hour else 0, row[-1]) for row in rows]
 
@@ -84,6 +86,7 @@ def distinct_keys(store: EventStore, scope: Scope, query: Query, below: int, nam
     rows = store.rows(
         f"SELECT DISTINCT value FROM ({values_sql(name, f'{bound.where} AND seq < {{below:UInt64}}')})",
         bound.parameters | {"below": below},
+        settings=bound.counting,
     )
     return {row[0] for row in rows}
 
@@ -94,6 +97,7 @@ def count_distinct(store: EventStore, scope: Scope, query: Query, below: int, na
     rows = store.rows(
         f"SELECT count() FROM ({top_sql(name, f'{bound.where} AND seq < {{below:UInt64}}', MOST_VALUES)})",
         bound.parameters | {"below": below, "containing": ""},
+        settings=bound.counting,
     )
     return int(rows[0][0])
 
@@ -105,6 +109,7 @@ def time_range(store: EventStore, scope: Scope, query: Query, below: int) -> tup
         "SELECT count(), toUnixTimestamp64Micro(min(occurred_at)), toUnixTimestamp64Micro(max(occurred_at)) "
         f"FROM events WHERE {bound.where} AND seq < {{below:UInt64}}",
         bound.parameters | {"below": below},
+        settings=bound.counting,
     )
     count, first, last = rows[0]
     return int(count), int(first) if count else 0, int(last) if count else 0
@@ -117,6 +122,7 @@ def newest_events(store: EventStore, scope: Scope, query: Query, below: int, mos
         f"{bound.where} AND seq < {{below:UInt64}}",
         f"{order_by('desc')} LIMIT {{most:UInt64}}",
         bound.parameters | {"below": below, "most": most},
+        settings=bound.settings,
     )
 
 
@@ -136,4 +142,4 @@ def earliest(
         columns.append(f"minIf(toUnixTimestamp64Micro(occurred_at), {compiled.sql})")
     statement = f"SELECT {', '.join(columns)} FROM events WHERE {bound.where}"
     # No event is as old as 1970: 0 is what the engine says of nothing.
-    return [found or None for found in store.rows(statement, parameters, seconds=seconds)[0]]
+    return [found or None for found in store.rows(statement, parameters, seconds=seconds, settings=bound.counting)[0]]

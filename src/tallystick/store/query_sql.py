@@ -1,11 +1,16 @@
 """Compiles a query to a SQL expression over the columns of the events table; user input becomes parameters.
 
-Equivalent to `search.match` on every event. The text index answers `hasAllTokens`, which may match too much but never
-too little for needles of three characters or more, so an exact test always stands beside it. The index is used only
-where every wanted event must hold the needle: never below a NOT, and in an OR only if each branch has one.
+Equivalent to `search.match` on every event. The text index holds needles of three characters or more. It is used only
+where every wanted event must hold the needle: never below a NOT, and in an OR only if each branch has one. The engine
+can use it in two ways:
+
+- It reads the matching rows straight from the index (`hasAllTokens`). That may match too much but never too little, so
+  an exact test stands beside it.
+- It skips what the index says has no match, and tests the rest (`LIKE`), with the settings BY_LIKE. A word stands in
+  one of two columns, each with an index of its own, and to read both indexes for every row takes twice as long as this.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tallystick.ids import milliseconds_of
@@ -32,40 +37,67 @@ from tallystick.store.schema import FOLDED_VALUES, SEARCHED, SEARCHED_AFTER, SEA
 
 # The shortest needle that has a token: the index holds runs of three characters.
 TOKEN = 3
+BY_LIKE = {"query_plan_direct_read_from_text_index": 0}
 _SEARCHED = frozenset((*SEARCHED, *SEARCHED_AFTER, *SEARCHED_LISTS))
 # What a timestamp column can hold and an event can have; bounds beyond mean the same.
 _EARLIEST, _LATEST = 0, 7_258_118_400_000_000  # 1970 to 2200
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """SQL that counts fast and perhaps too high: `words` if no event fulfils `in_clients`, else `anywhere`.
+
+    `words` looks for the needles in the search text, `anywhere` also in the texts of clients. `in_clients` is that some
+    needle stands in the text of a client; read with BY_LIKE, it takes as long as the planning of a statement.
+    """
+
+    words: str
+    in_clients: str
+    anywhere: str
+
+
+@dataclass(frozen=True, slots=True)
 class Compiled:
     """A compiled query: `sql` is a parenthesised boolean expression, `parameters` are bound to it.
 
-    `indexed`: the text index narrows it, so that it does not scan the whole period. `estimate`: SQL that counts fast
-    and perhaps too high, with the same parameters; None if the text index cannot give one or is not needed to count.
+    `settings`: with which it is read fastest; with any others it finds the same. `indexed`: the text index narrows it,
+    so that it does not scan the whole period. `estimate`: with the same parameters; None if the text index cannot give
+    one or is not needed to count.
     """
 
     sql: str
     parameters: dict[str, str]
+    settings: Mapping[str, int]
     indexed: bool
-    estimate: str | None
+    estimate: Estimate | None
 
 
 def sql_for(query: Query, *, prefix: str = "p") -> Compiled:
     """Compile the query, without its organization. Two in one statement need different prefixes."""
     period = Between(query.start, query.end)
     condition = query.condition if period == Between() else And((period, query.condition))
-    writer = _Writer(prefix)
+    has_words = any(True for _ in _words(condition))
+    writer = _Writer(prefix, by_like=has_words)
     sql = writer.write(condition, wanted=True)
-    estimate = writer.estimate(condition) if _has_estimate(condition) else None
-    return Compiled(sql, writer.parameters, _narrowed(condition), estimate)
+    estimate = None
+    if _has_estimate(condition):
+        direct = _Writer(prefix, by_like=False, parameters=writer.parameters, names=writer.names)
+        in_clients = _any(map(direct.in_client, _words(condition)))
+        estimate = Estimate(
+            direct.estimate(condition, clients=False), in_clients, direct.estimate(condition, clients=True)
+        )
+    return Compiled(sql, writer.parameters, BY_LIKE if has_words else {}, _narrowed(condition), estimate)
 
 
 @dataclass(slots=True)
 class _Writer:
-    """Writes conditions and collects their parameters; equal values share one parameter."""
+    """Writes conditions and collects their parameters; equal values share one parameter.
+
+    `by_like`: which of the two ways to use the text index it writes.
+    """
 
     prefix: str
+    by_like: bool
     parameters: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
 
@@ -79,7 +111,7 @@ class _Writer:
         """`wanted`: every event of the result fulfils this condition, so the index may narrow by it."""
         match condition:
             case Contains(needle):
-                return _any([self.contains(needle, wanted), self.in_client(needle)])
+                return _any([*(self.tokens([needle], wanted) or [self.holds(needle)]), self.in_client(needle)])
             case Equals():
                 return _all([*self.runs(condition, wanted), self.equals(condition)])
             case IsResource(kind, named):
@@ -109,29 +141,36 @@ class _Writer:
         values, _ = split_patterns(condition.patterns, wildcards=condition.wildcards)
         return _all([*self.tokens(values, True), test])
 
-    def estimate(self, condition: Condition) -> str:
-        """As `write`, for a condition that `_has_estimate`, using only the index for its needles."""
+    def estimate(self, condition: Condition, *, clients: bool) -> str:
+        """As `write`, for a condition that `_has_estimate`, using only the index for its needles.
+
+        Without `clients` it leaves out the events that have a needle only in the text of their client.
+        """
         match condition:
             case Contains(needle):
-                return _any([*self.tokens([needle], True), self.in_client(needle)])
+                # Its column has few values: to compare each is faster than to read the rows from a second index.
+                client = [f"position(client_text, {self.bind(needle)}) > 0"] if clients else []
+                return _any([*self.tokens([needle], True), *client])
             case And(conditions):
-                return _all(self.estimate(each) for each in conditions)
+                return _all(self.estimate(each, clients=clients) for each in conditions)
             case Or(conditions):
-                return _any(self.estimate(each) for each in conditions)
+                return _any(self.estimate(each, clients=clients) for each in conditions)
             case _:
                 return self.write(condition, wanted=True)
 
-    def contains(self, needle: str, wanted: bool) -> str:
-        return _all([*self.tokens([needle], wanted), f"position(search_text, {self.bind(needle)}) > 0"])
+    def holds(self, needle: str) -> str:
+        return f"position(search_text, {self.bind(needle)}) > 0"
 
     def in_client(self, needle: str) -> str:
         """Answered by the index on this column, which looks through its few values."""
-        return f"client_text LIKE {self.bind(f'%{_like(needle)}%')}"
+        return f"client_text LIKE {self.bind(_like_within(needle))}"
 
     def tokens(self, needles: Iterable[str], wanted: bool) -> list[str]:
-        """The index expression for these alternatives, if there is one."""
+        """The index expression for these alternatives, if there is one; by LIKE it is exact."""
         if not wanted or not all(len(needle) >= TOKEN for needle in needles):
             return []
+        if self.by_like:
+            return [_any(f"search_text LIKE {self.bind(_like_within(needle))}" for needle in needles)]
         return [_any(f"hasAllTokens(search_text, {self.bind(needle)})" for needle in needles)]
 
     def runs(self, condition: Equals, wanted: bool) -> list[str]:
@@ -206,6 +245,17 @@ class _Writer:
         return f"fromUnixTimestamp64Micro(toInt64({self.bind(str(min(max(at, _EARLIEST), _LATEST)))}), 'UTC')"
 
 
+def _words(condition: Condition) -> Iterator[str]:
+    match condition:
+        case Contains(needle):
+            yield needle
+        case Not(inner):
+            yield from _words(inner)
+        case And(conditions) | Or(conditions):
+            for one in conditions:
+                yield from _words(one)
+
+
 def _narrowed(condition: Condition) -> bool:
     """Whether the text index covers every event of the result."""
     match condition:
@@ -244,6 +294,10 @@ def _has_estimate(condition: Condition) -> bool:
 
 def _is_plain(condition: Condition) -> bool:
     return isinstance(condition, Equals | InNetwork | Between | RecordedByTallystick)
+
+
+def _like_within(needle: str) -> str:
+    return f"%{_like(needle)}%"
 
 
 def _like(text: str) -> str:

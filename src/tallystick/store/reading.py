@@ -11,7 +11,7 @@ from tallystick.events.record import Record, StoredEvent
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.store.bounded_rows import MOST_BYTES, BoundedRows, bounded_rows, size_of
-from tallystick.store.bounds import Bounded, compile_bounded
+from tallystick.store.bounds import COUNTING, Bounded, compile_bounded
 from tallystick.store.errors import StoreTimeout
 from tallystick.store.events import EventStore
 from tallystick.store.value_counts import MOST_ROWS, ValueCounts, top_sql, values_sql
@@ -125,6 +125,7 @@ def by_index(
         bound.parameters | {"after": after, "through": through},
         need=max(0, need),
         most_bytes=most_bytes,
+        settings=bound.settings,
     )
     is_part = rows.is_cut or len(rows.events) >= need > 0
     return IndexedRows(rows.events, rows.events[-1].index if is_part else through)
@@ -187,8 +188,13 @@ def estimate_matches(store: EventStore, scope: Scope, query: Query, seconds: flo
     bound = compile_bounded(scope, query)
     if bound.estimate is None or bound.exact_count_is_cheap:
         return None
+    budget = Budget(seconds)
+    ask = f"SELECT 1 FROM events WHERE {bound.estimate.in_clients} LIMIT 1"
     try:
-        rows = store.rows(f"SELECT count() FROM events WHERE {bound.estimate}", bound.parameters, seconds=seconds)
+        found = store.rows(ask, bound.parameters, seconds=seconds, settings=bound.counting)
+        where = bound.estimate.anywhere if found else bound.estimate.words
+        statement = f"SELECT count() FROM events WHERE {where}"
+        rows = store.rows(statement, bound.parameters, seconds=budget.remaining(), settings=COUNTING)
     except StoreTimeout:
         return None
     return int(rows[0][0])
@@ -236,7 +242,8 @@ def count_by_value(
         where, parameters = narrowed(bound, Window(None, None), "desc")
         seconds = budget.remaining() * SHARE_OF_ONE_TRY
         try:
-            rows = store.rows(top_sql(name, where, most), parameters | {"containing": containing}, seconds=seconds)
+            parameters |= {"containing": containing}
+            rows = store.rows(top_sql(name, where, most), parameters, seconds=seconds, settings=bound.counting)
         except StoreTimeout:
             pass
         else:
@@ -249,7 +256,7 @@ def count_by_value(
         nonlocal is_whole
         where, parameters = narrowed(bound, window, "desc")
         statement = f"{values_sql(name, where)} ORDER BY hits DESC, value, spelling LIMIT {MOST_ROWS + 1}"
-        rows = store.rows(statement, parameters, seconds=seconds)
+        rows = store.rows(statement, parameters, seconds=seconds, settings=bound.counting)
         counts.add_rows(rows)
         is_whole = is_whole and len(rows) <= MOST_ROWS
         return False
@@ -269,7 +276,7 @@ def _tally(
         where, parameters = narrowed(bound, window, "desc")
         listed, group = (f"{columns},", f"GROUP BY {columns}") if columns else ("", "")
         statement = f"SELECT {listed} count() AS n FROM events WHERE {where} {group} {tail}"
-        for row in store.rows(statement, parameters, seconds=seconds):
+        for row in store.rows(statement, parameters, seconds=seconds, settings=bound.counting):
             key = tuple(row[:-1])
             counts[key] = counts.get(key, 0) + row[-1]
         return False
@@ -298,10 +305,12 @@ def _rows(
 ) -> BoundedRows:
     where, parameters = narrowed(bound, window, direction)
     return bounded_rows(
-        store, where, order_by(direction), parameters, need=need, skip=offset, most_bytes=most_bytes, seconds=seconds
-    )
+        store, where, order_by(direction), parameters, need=need, skip=offset, most_bytes=most_bytes, seconds=seconds,
+        settings=bound.settings,
+    )  # fmt: skip
 
 
 def _count(store: EventStore, bound: Bounded, window: Window, direction: Direction, seconds: float | None) -> int:
     where, parameters = narrowed(bound, window, direction)
-    return int(store.rows(f"SELECT count() FROM events WHERE {where}", parameters, seconds=seconds)[0][0])
+    statement = f"SELECT count() FROM events WHERE {where}"
+    return int(store.rows(statement, parameters, seconds=seconds, settings=bound.counting)[0][0])
