@@ -72,6 +72,8 @@ from tallystick.retention import exported_ranges
 from tallystick.retention.archive import Archive
 from tallystick.retention.archive_erasure import ArchiveEraser
 from tallystick.retention.cutoffs import read_cutoffs
+from tallystick.retention.grace import GRACE_US
+from tallystick.retention.late_events import late_mail
 from tallystick.retention.purge import Purger
 from tallystick.retention.warning import warner
 from tallystick.schedules.export_email import ExportMailer
@@ -153,7 +155,7 @@ def build(settings: Settings) -> Services:
     checker, eraser = Checker(database, store), _eraser(settings, database, store, archive, copier)
     checker.is_recording = recorder.is_busy
     opened = (geoip, rules, missing_events, *operator_workers(database, store, connections.store_identity, settings))
-    purger = Purger(database, store, warner(settings, database, store), archive, is_erasing)
+    purger = _purger(settings, database, store, archive)
     destination_context, own_actions = _destination_context(settings), recorder.own_actions_waiting
     mail_server, mail_rest = destination_context.mail_server, MailServerRest()
     lease, data_access = schedule_lease(database), DataAccessRecorder(database, own_actions)
@@ -200,6 +202,11 @@ def build(settings: Settings) -> Services:
 def _sequencer(recording: Database, pool: Pool, redacted_keys: frozenset[str], geoip: GeoIP) -> Sequencer:
     find_address = geoip.find_address
     return Sequencer(recording, pool, redacted_keys=redacted_keys, find_address=find_address, read_cutoffs=read_cutoffs)
+
+
+def _purger(settings: Settings, database: Database, store: EventStore, archive: Archive | None) -> Purger:
+    warn = warner(settings, database, store)
+    return Purger(database, store, warn, archive, is_erasing, mail_late=late_mail(settings), grace_us=GRACE_US)
 
 
 def _shipper(settings: Settings, connections: Connections, disk: DiskSpace) -> Shipper:

@@ -51,6 +51,18 @@ class ExpiringEvents(ResponseBody):
         return cls(WITHIN_DAYS, tally.events, tally.outside, _relation(tally))
 
 
+class WaitingEvents(ResponseBody):
+    """Events that were older than what is kept when they were recorded, such as those of an import."""
+
+    events: Count
+    relation: Relation
+    oldest: Annotated[Time | None, doc("Timestamp of the oldest one.")]
+
+    @classmethod
+    def of(cls, tally: ExpiryCount) -> "WaitingEvents":
+        return cls(tally.events, _relation(tally), optional_rfc3339(tally.oldest))
+
+
 class RetentionResponse(ResponseBody):
     """How long events are kept."""
 
@@ -61,6 +73,9 @@ class RetentionResponse(ResponseBody):
     ]
     keeps_from: Annotated[Time, doc("Older events are deleted.")]
     expiring: ExpiringEvents
+    waiting: Annotated[
+        WaitingEvents, doc("They stay through one daily purge, which tells the owners; the next one deletes them.")
+    ]
     pruned: Annotated[Count, doc("Number of events deleted since the beginning.")]
     active_holds: Annotated[Count, doc("Number of legal holds in force.")]
     last_purge_at: Time | None
@@ -75,6 +90,7 @@ class RetentionResponse(ResponseBody):
             kept_days=found.kept_days,
             keeps_from=rfc3339(found.keeps_from),
             expiring=ExpiringEvents.of(found.expiring),
+            waiting=WaitingEvents.of(found.waiting),
             pruned=found.pruned,
             active_holds=found.active_holds,
             last_purge_at=optional_rfc3339(found.last_purge_at),

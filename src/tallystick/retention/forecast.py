@@ -13,6 +13,7 @@ from tallystick.intake_rules.rule_list import expiry_classes, keep_classes
 from tallystick.ledger.tables import logs
 from tallystick.query.scope import Scope
 from tallystick.retention import exported_ranges, holds
+from tallystick.retention.grace import settled_at
 from tallystick.retention.tables import purges
 from tallystick.store.events import EventStore
 from tallystick.store.expiry import ExpiryCount, count_expiring
@@ -30,6 +31,7 @@ class Forecast:
     kept_days: int  # the days that the purge uses: the longer of two while a change is younger than a day
     longer_until: int | None  # the end of that day
     keeps_from: int
+    waiting: ExpiryCount  # stored events that had expired when they were recorded, and wait for a purge
     expiring: ExpiryCount  # stored events that expire within WITHIN_DAYS; `outside`: of them, those never exported
     pruned: int
     active_holds: int
@@ -50,6 +52,7 @@ def forecast(database: Database, store: EventStore, scope: Scope, *, now: int | 
         left = exported_ranges.read_ranges(connection, scope)
         kept_rules = keep_classes(connection, scope.org_id, now)
         pruned = connection.execute(select(logs.c.pruned).where(logs.c.org_id == scope.org_id)).scalar_one()
+        settled = settled_at(connection, scope.org_id, now)
         run = connection.execute(select(purges).where(purges.c.org_id == scope.org_id)).first()
     days, soon = organization.retention_days, now + WITHIN_DAYS * DAY_US
     expiring = count_expiring(
@@ -61,12 +64,22 @@ def forecast(database: Database, store: EventStore, scope: Scope, *, now: int | 
         ranges=left,
         seconds=BUDGET_SECONDS,
     )
+    waiting = count_expiring(
+        store,
+        scope,
+        now - kept * DAY_US,
+        only=holds.unheld_condition(held),
+        classes=expiry_classes(kept_rules, now, kept),
+        unsettled_since=settled,
+        seconds=BUDGET_SECONDS,
+    )
     return Forecast(
         organization.plan,
         days,
         kept,
         longer_until,
         now - kept * DAY_US,
+        waiting,
         expiring,
         pruned,
         len(held),

@@ -31,12 +31,14 @@ from tallystick.query.own_records import is_own_record
 from tallystick.query.scope import Scope
 from tallystick.retention import clock_guard, holds, index_set
 from tallystick.retention.archive import Archive, ArchivedStep, save_problem
+from tallystick.retention.grace import settled_at
+from tallystick.retention.late_events import Mail, no_mail, tell_waiting
 from tallystick.retention.tables import prunings, purged_indexes, purges
 from tallystick.search.match import compile_match
 from tallystick.store import expiry
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
-from tallystick.store.expiry import ExpiryClass
+from tallystick.store.expiry import LATE_US, ExpiryClass, ExpiryCount
 from tallystick.work import leases
 from tallystick.work.background import Background
 from tallystick.work.leases import Lease
@@ -50,6 +52,7 @@ PAUSE_SECONDS = 300
 MAX_EVENTS = 20_000
 MAX_RECORD_TEXT = 50_000
 _BATCH = 400
+COUNT_SECONDS = 5.0
 logger = structlog.get_logger(__name__)
 
 
@@ -81,11 +84,14 @@ class Purger(Background):
         warn: Callable[[UUID, int], object] = lambda _org, _now: None,
         archive: Archive | None = None,
         is_erasing: Callable[[Connection, UUID], bool] = lambda _connection, _org: False,
+        mail_late: Mail = no_mail,
+        grace_us: int = 0,
     ) -> None:
         """`warn` is called with each organization after its daily purge, to mail about what expires next.
 
         With an `archive`, events are deleted only after they are written there, and nothing is written there while
-        an erasure runs.
+        an erasure runs. Events that are recorded late wait for `grace_us` and a daily purge that tells of them by
+        `mail_late`; 0: they go with the others.
         """
         lease = Lease(database, LEASE, seconds=LEASE_SECONDS)
         # A pause between steps, so that nothing else waits for a purge.
@@ -94,6 +100,8 @@ class Purger(Background):
         self._archive = archive
         self._is_erasing = is_erasing
         self._warn = warn
+        self._mail_late = mail_late
+        self._grace_us = grace_us
         self._store = store
         self._pauses = Pauses[UUID]("purge", seconds=PAUSE_SECONDS)  # by organization
         self._is_doubting = False
@@ -148,11 +156,18 @@ class Purger(Background):
             before, free = now - days * DAY_US, holds.unheld_condition(held)
             kept = keep_classes(connection, due, now)
             classes = expiry_classes(kept, now, days)
-            aside = _expired_set_aside(connection, due, before, free, classes)
+            settled = settled_at(connection, due, now, self._grace_us) if self._grace_us else None
+            aside = _expired_set_aside(connection, due, before, free, classes, settled)
         found = aside | expiry.find_expired(
-            self._store, scope, before, only=free, classes=classes, through=log.stored_end - 1, most=MAX_EVENTS
-        )
+            self._store, scope, before, only=free, classes=classes, settled_at=settled, through=log.stored_end - 1,
+            most=MAX_EVENTS,
+        )  # fmt: skip
         going = index_set.prefix_within([*found], MAX_RECORD_TEXT)
+        waiting = ExpiryCount()
+        if settled is not None and not going:
+            waiting = expiry.count_expiring(
+                self._store, scope, before, only=free, classes=classes, unsettled_since=settled, seconds=COUNT_SECONDS
+            )
         latest = max([before, *(one.before for one in classes)])
         written = self._write_archive(scope, going, latest, now) if going else None
         is_ours = written is None or self.may_work(max(now, clock.now_us()))  # an archive may take its time
@@ -177,6 +192,8 @@ class Purger(Background):
                 rules = _count_by_rule([found[index] for index in going], kept, classes)
                 _announce(connection, due, going, before=before, days=days, rules=rules, now=now)
             elif stands:
+                if waiting.events:
+                    tell_waiting(connection, due, waiting, self._mail_late, days=days, now=now)
                 _schedule_next(connection, due, now)
         if not stands and self._archive and written:
             self._archive.discard(written.step)
@@ -301,7 +318,12 @@ def _is_announced(connection: Connection, org_id: UUID) -> bool:
 
 
 def _expired_set_aside(
-    connection: Connection, org_id: UUID, before: int, free: Condition, classes: Sequence[ExpiryClass]
+    connection: Connection,
+    org_id: UUID,
+    before: int,
+    free: Condition,
+    classes: Sequence[ExpiryClass],
+    settled: int | None,
 ) -> dict[int, int]:
     """The expired events that are set aside, as `find_expired`: read from the journal and matched in Python."""
     wanted, found = compile_match(Query(free)), dict[int, int]()
@@ -310,7 +332,9 @@ def _expired_set_aside(
     for index, record in set_aside.of_organization(connection, org_id):
         number = next((number for number, is_member in enumerate(members, 1) if is_member(record)), 0)
         lasts = record.action in LASTING and is_own_record(record.what)
-        if record.occurred_at < cutoffs[number] and not lasts and wanted(record):
+        is_late = record.received_at - record.occurred_at > LATE_US
+        waits = settled is not None and is_late and record.received_at >= settled
+        if record.occurred_at < cutoffs[number] and not lasts and not waits and wanted(record):
             found[index] = number
     return found
 

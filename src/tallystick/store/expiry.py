@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from tallystick.clock import DAY_US
 from tallystick.events.catalogue import LASTING
 from tallystick.query.conditions import EVERYTHING, Condition, Query
 from tallystick.query.scope import Scope
@@ -14,6 +15,7 @@ from tallystick.store.query_sql import sql_for
 from tallystick.store.windows import Budget, Window, Windows, narrowed
 
 SHARE_OF_ONE_TRY = 0.5
+LATE_US = DAY_US  # between an event and its recording
 AT_ONCE = 5_000  # a server takes 128 KiB in one parameter
 TOGETHER = 4 * AT_ONCE  # and a mebibyte in all
 _LASTS = (
@@ -39,15 +41,19 @@ def find_expired(
     *,
     only: Condition = EVERYTHING,
     classes: Sequence[ExpiryClass] = (),
+    settled_at: int | None = None,
     through: int,
     most: int,
 ) -> dict[int, int]:
     """The oldest indexes up to `through` with timestamps before `before` (microseconds), at most `most`.
 
     Each with the number of its class from 1, or 0 if it has none and `before` decides. `only`: a condition, such as
-    not being on legal hold.
+    not being on legal hold. `settled_at` (microseconds): what was recorded then or later, more than a day after it
+    happened, is left out.
     """
     cutoff = _Cutoff(before, classes)
+    if settled_at is not None:
+        cutoff.add_lateness(settled_at, "NOT")
     whole = compile_bounded(scope, Query(only))
     rows = store.rows(
         f"SELECT seq, {cutoff.number} FROM events WHERE {whole.where} AND {cutoff.where} AND NOT {_LASTS} "
@@ -79,14 +85,17 @@ def count_expiring(
     only: Condition = EVERYTHING,
     classes: Sequence[ExpiryClass] = (),
     ranges: Sequence[tuple[int, int]] = (),
+    unsettled_since: int | None = None,
     seconds: float,
 ) -> ExpiryCount:
     """Count what expires at the cut-off `before` of the events since `since` (microseconds), oldest first, in time.
 
     `only`: a condition on the events; `classes` as for `find_expired`; `ranges`: pairs of first and last index that
-    are counted apart.
+    are counted apart; `unsettled_since` (microseconds): only what `find_expired` leaves out for it.
     """
     cutoff = _Cutoff(before, classes)
+    if unsettled_since is not None:
+        cutoff.add_lateness(unsettled_since)
     span = compile_bounded(scope, Query(start=since, end=cutoff.latest))
     bound = compile_bounded(scope, Query(only, since, cutoff.latest))
     bound = replace(
@@ -161,6 +170,14 @@ class _Cutoff:
         self.parameters["cutoffs"] = [before, *(one.before for one in classes)]
         at = f"arrayElement({{cutoffs:Array(Int64)}}, {self.number} + 1)"
         self.where += f" AND occurred_at < fromUnixTimestamp64Micro({at}, 'UTC')"
+
+    def add_lateness(self, since: int, negation: str = "") -> None:
+        """Ask also whether an event was recorded at `since` or later, more than LATE_US after it happened."""
+        self.parameters |= {"unsettled": since, "late": LATE_US}
+        self.where += (
+            f" AND {negation} (received_at >= fromUnixTimestamp64Micro({{unsettled:Int64}}, 'UTC') "
+            "AND toUnixTimestamp64Micro(received_at) - toUnixTimestamp64Micro(occurred_at) > {late:Int64})"
+        )
 
 
 def _whole(scope: Scope) -> Bounded:

@@ -38,7 +38,7 @@ from tallystick.web.dependencies import (
 from tallystick.web.page_access import WHOLE_TRAIL
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.retention_requests import RetentionRequests, load_requests
-from tallystick.web.retention_text import deletion_text, event_count_text, expiry_text, release_text
+from tallystick.web.retention_text import deletion_text, event_count_text, expiry_text, late_text, release_text
 from tallystick.web.templating import html
 from tallystick.web.viewer import Viewer
 from tallystick.work.request_pools import RequestPools
@@ -144,6 +144,7 @@ def _page(page: RetentionPage, loaded: RetentionContent, forms: RetentionForms, 
         look=forms.look,
         problems=loaded.problems,
         soon=expiry_text(found.expiring, WITHIN_DAYS),
+        late=late_text(found.waiting),
         gone=deletion_text(loaded.change) if loaded.change else (),
         freed=release_text(loaded.would_free) if loaded.would_free else (),
         would_hold=event_count_text(*loaded.would_hold) if loaded.would_hold else "",

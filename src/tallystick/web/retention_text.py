@@ -9,12 +9,25 @@ def event_count_text(events: int, exact: bool) -> str:
     return f"{'' if exact else 'At least '}{events:,} event{'' if events == 1 else 's'}"
 
 
+_TO_KEEP = "make the retention longer or place a legal hold."
+
+
 def expiry_text(count: ExpiryCount, days: int) -> tuple[str, ...]:
     """How many events expire within `days` days, and how many of them were never exported."""
     if not count.events:
         return (f"{'No events expire' if count.complete else 'No events found that expire'} within {days} days.",)
     verb = "expires" if count.events == 1 and count.complete else "expire"
     return f"{event_count_text(count.events, count.complete)} {verb} within {days} days.", export_share_text(count)
+
+
+def late_text(count: ExpiryCount) -> str:
+    """How many events wait for a purge, since they had expired when they were recorded."""
+    number, late = event_count_text(count.events, count.complete), "older than what is kept when recorded"
+    if count.events == 1 and count.complete:
+        then = "It stays through one daily purge and is deleted by the next. To keep it, "
+        return f"{number} was already {late}, as after an import. {then}{_TO_KEEP}"
+    then = "They stay through one daily purge and are deleted by the next. To keep them, "
+    return f"{number} were already {late}, as after an import. {then}{_TO_KEEP}"
 
 
 def deletion_text(change: RetentionPreview) -> tuple[str, ...]:
