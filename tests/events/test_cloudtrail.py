@@ -93,6 +93,9 @@ FORMS = {
     "EventBridge": [{"version": "0", "id": "1", "detail-type": "AWS API Call via CloudTrail", "detail": RECORD}] * 2,
     "CloudWatch Logs": {"logEvents": [{"id": "1", "timestamp": 1, "message": json.dumps(RECORD)}] * 2},
     "SQS": {"Messages": [{"MessageId": "1", "Body": json.dumps({"Message": json.dumps({"Records": [RECORD] * 2})})}]},
+    "CloudTrail Lake": {"QueryStatus": "FINISHED", "QueryResultRows": [[{"eventJson": json.dumps(RECORD)}]] * 2},
+    "Elasticsearch": [{"_index": "x", "_source": RECORD}] * 2,
+    "Splunk": [{"preview": False, "result": {"_raw": json.dumps(RECORD)}}] * 2,
     "files in a list": [{"Records": [RECORD]}, {"Records": [RECORD]}],
 }
 

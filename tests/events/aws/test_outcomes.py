@@ -140,3 +140,32 @@ def test_a_service_event_is_the_systems_and_names_its_resource():
     )  # fmt: skip
     assert (event["action"], event["actor"]) == ("kms.rotate_key", {"type": "system", "name": "kms.amazonaws.com"})
     assert event["resource"] == {"type": "kms_key", "id": "1234abcd", "name": "1234abcd"}
+
+
+def test_a_switched_role_is_what_was_switched_to_and_the_identity_before_stands_beside_it():
+    role = "arn:aws:iam::111122223333:role/admin"
+    identity = {
+        "type": "AssumedRole",
+        "principalId": "AROA1:jo",
+        "accountId": "111122223333",
+        "sessionContext": {"sessionIssuer": {"type": "Role", "arn": role, "userName": "admin"}},
+    }
+    before = {"SwitchFrom": "arn:aws:iam::444455556666:user/jo", "RedirectTo": "https://console.aws.amazon.com/"}
+    event = event_of(
+        "SwitchRole",
+        SIGN_IN,
+        eventType="AwsConsoleSignIn",
+        userIdentity=identity,
+        additionalEventData=before,
+        responseElements={"SwitchRole": "Success"},
+    )
+    assert event["resources"] == [
+        {"type": "iam_role", "id": role, "name": "admin", "role": "target"},
+        {"type": "iam_user", "id": before["SwitchFrom"], "name": "jo", "role": "before"},
+    ]
+
+
+def test_a_record_without_an_id_is_known_by_its_content():
+    one, again, other = (event_of(name, eventID=None)["external_id"] for name in ("A", "A", "B"))
+    assert one == again != other
+    assert one.startswith("sha256:")

@@ -3,6 +3,7 @@
 No field of a record is lost: what has no place in the event's own fields goes to `metadata`.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from typing import Any
@@ -16,7 +17,7 @@ from tallystick.events.importers.aws.fields import LONGEST_NAME, object_of, pres
 from tallystick.events.importers.aws.forms import LISTS, OtherKindError, records_of
 from tallystick.events.importers.aws.outcome import failure_of
 from tallystick.events.importers.aws.resources import resources_of
-from tallystick.events.importers.aws.sign_in import is_sign_in, sign_in_action
+from tallystick.events.importers.aws.sign_in import is_sign_in, sign_in_action, switched_role
 from tallystick.events.importers.json_values import json_texts
 from tallystick.events.importers.parsed import ParsedEvent
 from tallystick.events.importers.shortened import shorten
@@ -70,7 +71,7 @@ def event_of_record(record: dict[str, Any]) -> dict[str, Any]:
     action = sign_in_action(record, failed=reason is not None)
     error = {"error_code": record.get("errorCode"), "error_message": record.get("errorMessage")}
     insight = object_of(record.get("insightDetails"))
-    resources = resources_of(record) if not insight else [_unusual_call(insight)]
+    resources = [_unusual_call(insight)] if insight else switched_role(record) or resources_of(record)
     event = {
         "action": action or (_insight_action(insight) if insight else _action(record)),
         "timestamp": record.get("eventTime"),
@@ -86,9 +87,14 @@ def event_of_record(record: dict[str, Any]) -> dict[str, Any]:
         "request": object_of(record.get("requestParameters")),
         "response": object_of(record.get("responseElements")),
         "metadata": _metadata(record),
-        "external_id": text_of(record, "eventID")[:LONGEST_EXTERNAL_ID],
+        "external_id": (text_of(record, "eventID") or _hash(record))[:LONGEST_EXTERNAL_ID],
     }
     return present(event)
+
+
+def _hash(record: dict[str, Any]) -> str:
+    """What a record without an id is known by."""
+    return f"sha256:{hashlib.sha256(msgspec.json.encode(record)).hexdigest()}"
 
 
 def _metadata(record: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +103,7 @@ def _metadata(record: dict[str, Any]) -> dict[str, Any]:
 
 def _action(record: dict[str, Any]) -> str:
     noun, verb = snake(service_of(record)), snake(event_name(record))
-    return f"{noun or 'aws'}.{verb or 'unnamed'}"[:LONGEST_ACTION]
+    return f"{noun[: LONGEST_ACTION // 2] or 'aws'}.{verb or 'unnamed'}"[:LONGEST_ACTION]
 
 
 def _original_action(record: dict[str, Any]) -> str:

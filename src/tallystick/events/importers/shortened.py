@@ -59,14 +59,15 @@ def _fits(event: Mapping[str, Any]) -> bool:
 
 def _paths(value: Any, length: int, depth: int) -> Iterator[tuple[int, int]]:
     """The length of the path of each value, and its depth."""
-    if isinstance(value, dict) and depth < 2 * _MOST_DEPTH:
+    yield length, depth
+    if depth > 2 * _MOST_DEPTH:
+        return
+    if isinstance(value, dict):
         for name, one in value.items():
             yield from _paths(one, length + len(name) + 1, depth + 1)
-    elif isinstance(value, list) and depth < 2 * _MOST_DEPTH:
+    elif isinstance(value, list):
         for one in value:
             yield from _paths(one, length, depth + 1)
-    else:
-        yield length, depth
 
 
 def _few(part: dict[str, Any], most: int, place: str, places: list[str]) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def _type(identity: Mapping[str, Any], name: str) -> str:
         return "user"
     if kind == "Unknown" and name:
         return "user"
-    if kind in _SESSIONS and _role(identity).startswith(_PEOPLES_ROLE):
+    if kind in _SESSIONS and role_of(identity).startswith(_PEOPLES_ROLE):
         return "user"
     if not kind and text_of(identity, "invokedBy"):
         return "system"
@@ -122,7 +122,7 @@ def _on_behalf_of(identity: Mapping[str, Any]) -> dict[str, Any]:
     if person:
         return {"type": "user", "id": person[:LONGEST_NAME]}
     issuer = object_of(_context(identity).get("sessionIssuer"))
-    name = _role(identity) if kind in _SESSIONS else ""
+    name = role_of(identity) if kind in _SESSIONS else ""
     if not name:
         return {}
     arn, principal = text_of(issuer, "arn"), text_of(issuer, "principalId")
@@ -139,7 +139,7 @@ def _session(identity: Mapping[str, Any]) -> str:
     return text_of(identity, "principalId").partition(":")[2]
 
 
-def _role(identity: Mapping[str, Any]) -> str:
+def role_of(identity: Mapping[str, Any]) -> str:
     """The name of who issued the session: `admin` of `…:assumed-role/admin/mei` too."""
     issuer = object_of(_context(identity).get("sessionIssuer"))
     if name := text_of(issuer, "userName"):

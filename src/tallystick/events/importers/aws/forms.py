@@ -2,7 +2,8 @@
 
 A record itself; a list of them; `lookup-events` with the record as a text (`CloudTrailEvent`, API reference
 LookupEvents); an event of EventBridge (`detail`, its user guide, "AWS service events delivered via CloudTrail"); a
-message of CloudWatch Logs, SNS or SQS that holds one.
+message of CloudWatch Logs, SNS or SQS that holds one; the column `eventJson` of a query of CloudTrail Lake; what
+Elasticsearch (`_source`) and Splunk (`_raw`) export.
 """
 
 from collections.abc import Iterator
@@ -10,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-# Names of lists of records: a log file's, `lookup-events`', those of CloudWatch Logs and of SQS.
-LISTS = frozenset({"Records", "Events", "records", "events", "logEvents", "Messages"})
-_TEXTS = ("CloudTrailEvent", "cloudTrailEvent", "Message", "message", "Body", "body")
-_OBJECTS = ("detail", "Sns")
+# Names of lists of records: a log file's, `lookup-events`', those of CloudWatch Logs, of SQS and of CloudTrail Lake.
+LISTS = frozenset({"Records", "Events", "records", "events", "logEvents", "Messages", "QueryResultRows"})
+_TEXTS = ("CloudTrailEvent", "cloudTrailEvent", "Message", "message", "Body", "body", "eventJson", "_raw")
+_OBJECTS = ("detail", "Sns", "_source", "result")
 _MOST_LAYERS = 5
 _decode = msgspec.json.decode
 

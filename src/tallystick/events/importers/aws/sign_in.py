@@ -8,7 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tallystick.events.importers.aws.fields import object_of, text_of
+from tallystick.events.importers.aws.actor import role_of
+from tallystick.events.importers.aws.arn import is_arn, kind_of_arn, name_of_arn
+from tallystick.events.importers.aws.fields import LONGEST_NAME, object_of, present, text_of
 
 _LOGIN = ("user.login", "user.login_failed")
 # The action of a success and of a failure; an empty one: the action is AWS's own.
@@ -47,6 +49,23 @@ def sign_in_action(record: Mapping[str, Any], *, failed: bool) -> str:
     if not is_sign_in(record) or _asks_for_password(record, failed=failed):
         return ""
     return _ACTIONS.get(name, _LOGIN if _LOGIN_NAME.search(name) else ("", ""))[failed]
+
+
+def switched_role(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The role that somebody switched to or from in the console, then the identity that they had before."""
+    if text_of(record, "eventName") not in ("SwitchRole", "ExitRole") or not is_sign_in(record):
+        return []
+    identity = object_of(record.get("userIdentity"))
+    issuer = object_of(object_of(identity.get("sessionContext")).get("sessionIssuer"))
+    before = text_of(object_of(record.get("additionalEventData")), "SwitchFrom")
+    named = [("target", "iam_role", text_of(issuer, "arn"), role_of(identity))]
+    if is_arn(before):
+        named.append(("before", kind_of_arn(before), before, name_of_arn(before)))
+    return [
+        present({"type": kind, "id": arn[:LONGEST_NAME], "name": name[:LONGEST_NAME], "role": role})
+        for role, kind, arn, name in named
+        if name
+    ]
 
 
 def _asks_for_password(record: Mapping[str, Any], *, failed: bool) -> bool:
