@@ -1,5 +1,7 @@
 """What counts and what filters agree: every number is that of the filter behind it."""
 
+import json
+from ipaddress import IPv6Address
 from itertools import count
 from urllib.parse import parse_qsl, urlsplit
 
@@ -8,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tallystick import clock
+from tallystick.events.intake import read_request
 from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import EVERYTHING, Query
 from tallystick.query.scope import Scope
@@ -15,7 +18,9 @@ from tallystick.query.values import literal_pattern
 from tallystick.search.filters import QUALIFIERS, query_from
 from tallystick.search.tokens import quoted_pattern
 from tallystick.store import reading, value_counts
+from tallystick.store.events import EventStore
 from tallystick.store.value_counts import FIELDS
+from tallystick.store.windows import Budget
 from tallystick.web.facets import FIELDS as PAGE_FIELDS
 from tallystick.web.filter_links import FilterLinks, filter_links
 from tallystick.web.filters import Filters, parse_filters
@@ -188,6 +193,27 @@ def test_the_values_of_an_event_are_those_that_the_engine_counts(sqlite_spine: S
         assert counts.top(10) == [(usual, number) for _, usual, number in top], field
 
 
+def test_events_that_the_store_refused_are_counted_too(sqlite_spine: Spine) -> None:
+    sent: list[dict[str, object]] = [
+        {"action": "s3.put", "actor": {"email": f"{'Uu'[number % 2]}{number % 4 // 2}@x.y"},
+         "context": {"ip_address": "::ffff:10.0.0.1" if number % 3 else "10.0.0.1"},
+         "resources": [{"type": "a", "id": "1"}, {"type": "A", "name": f"n{number % 3}"}]} for number in range(24)
+    ]  # fmt: skip
+    whole, half = recorded(sqlite_spine, *sent), recorded(sqlite_spine, *sent[:12])
+    query = filter_of("action", "s3.put")
+    refused = read_request(
+        json.dumps({"events": sent[12:]}).encode(), "application/json", received_at=clock.now_us(),
+        recorded_by=half.principal, redacted_keys=frozenset(),
+    )  # fmt: skip
+    for field in ("user", "resource", "resource_type", "ip", "action"):
+        expected = sqlite_spine.finder.facets(whole, query, field)["values"]
+        found, complete = reading.count_by_value(
+            sqlite_spine.store, half, query, field, 20, Budget(5), aside=[one.record for one in refused]
+        )
+        assert complete
+        assert found == [(one["value"], one["count"]) for one in expected], field
+
+
 def test_a_completed_text_is_part_of_the_value(sqlite_spine: Spine) -> None:
     scope = recorded(
         sqlite_spine, {"action": "s3.put", "context": {"ip_address": "10.0.0.1"}, "actor": {"email": "Ann@acme.com"}},
@@ -196,3 +222,14 @@ def test_a_completed_text_is_part_of_the_value(sqlite_spine: Spine) -> None:
     for field, typed, value in (("user", "ANN", "Ann@acme.com"), ("ip", "9.0", "10.9.0.1")):
         values = sqlite_spine.finder.facets(scope, Query(EVERYTHING), field, containing=typed)["values"]
         assert [one["value"] for one in values] == [value]
+
+
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 2**128 - 1) | st.integers(0, 2**49), min_size=50, max_size=50))
+def test_an_address_has_the_same_key_in_the_engine(store: EventStore, numbers: list[int]) -> None:
+    # With few groups of zeros, many, and none, which the engine and Python shorten in different ways.
+    masks = (2**128 - 1, ~(0xFFFF << 48), 0xFFFF << 64)
+    addresses = [str(IPv6Address(bits & mask)) for bits in numbers for mask in masks]
+    key = value_counts.ADDRESS_KEY.format("toIPv6(one)")
+    [[keys]] = store.rows(f"SELECT arrayMap(one -> {key}, {{all:Array(String)}})", {"all": addresses})
+    assert keys == [value_counts.address_key(one) for one in addresses]

@@ -7,7 +7,6 @@ by. So the count of a value is the count of its filter, and the counts can add u
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
 from secrets import randbits
 from typing import Any, Literal
 
@@ -19,6 +18,7 @@ from tallystick.store.schema import COLUMNS, folded
 
 # What is counted together in one answer without an end to the values: more make it partial.
 MOST_ROWS = 50_000
+ADDRESS_KEY = "lower(hex(IPv6StringToNum(toString({}))))"
 _FEW_VALUES = frozenset(name for name, kind in COLUMNS if kind == "LowCardinality(String)")
 _KEY = (randbits(63), randbits(63))
 _FACTORS = (1, 3, 5)
@@ -90,8 +90,8 @@ def values_sql(name: str, where: str, more: str = "") -> str:
     rows = _counted(field, where, more, by)
     if field.filter == "ip":
         return (
-            f"SELECT toString(ip) AS value, toString(ip_address) AS spelling{by}, sum(events_with) AS hits, "
-            f"1 AS is_shown FROM ({rows}) WHERE ip_address != '' GROUP BY value, spelling{by}"
+            f"SELECT {ADDRESS_KEY.format('ip')} AS value, toString(ip_address) AS spelling{by}, "
+            f"sum(events_with) AS hits, 1 AS is_shown FROM ({rows}) WHERE ip_address != '' GROUP BY value, spelling{by}"
         )
     if not field.is_overlapping:
         [column] = field.columns
@@ -198,9 +198,8 @@ def seen_values(name: str, record: Record) -> list[tuple[str, str]]:
 
 
 def address_key(address: str) -> str:
-    """An address as the engine writes its number."""
-    bits = number(address)
-    return f"::ffff:{IPv4Address(bits & 0xFFFFFFFF)}" if bits >> 32 == 0xFFFF else str(IPv6Address(bits))
+    """The number of an address, as `ADDRESS_KEY` writes it: 32 hexadecimal digits."""
+    return f"{number(address):032x}"
 
 
 def _usual(spellings: Counter[str]) -> str:
