@@ -92,10 +92,14 @@ def test_in_nearly_all_calls_the_first_resource_is_what_was_changed(name):
          [("iam_group", "ops", "target"), ("iam_policy", "all", "policy")]),
         ("DetachRolePolicy", {"policyArn": "arn:aws:iam::aws:policy/ReadOnly", "roleName": "ci"},
          [("iam_role", "ci", "target"), ("iam_policy", "ReadOnly", "policy")]),
+        ("UpdateAccessKey", {"accessKeyId": "AKIAJO", "userName": "jo", "status": "Inactive"},
+         [("iam_user", "jo", "target"), ("iam_access_key", "AKIAJO", "target")]),
+        ("AddUserToGroup", {"groupName": "ops", "userName": "jo"},
+         [("iam_user", "jo", "target"), ("iam_group", "ops", "target")]),
         ("DeletePolicy", {"policyArn": f"arn:aws:iam::{ACCOUNT}:policy/own"}, [("iam_policy", "own", None)]),
     ],
 )  # fmt: skip
-def test_of_a_policy_that_is_attached_the_user_role_or_group_is_first(name, parameters, expected):
+def test_of_what_is_given_to_a_user_role_or_group_that_one_is_first(name, parameters, expected):
     found = resources({"service": "iam", "name": name, "parameters": parameters, "answer": None})
     assert [(one["type"], one["name"], one.get("role")) for one in found] == expected
 

@@ -18,6 +18,7 @@ MOST_RESOURCES = 20
 LONGEST_TYPE = 100
 _FIRST, _CALLED, _BESIDE, _RELATED, _POLICY = range(5)
 _LISTED = -(10**6)  # before what parameters name
+_PRINCIPAL = -(10**3)  # the owner of a key or password before it
 _CHANGES_OF_POLICIES = frozenset({
     "attach", "detach", "put", "associate", "disassociate", "add", "remove", "delete", "set", "get", "update",
 })  # fmt: skip
@@ -101,7 +102,8 @@ def _changed_by(kinds: Mapping[str, NamedThing], call: Call) -> Iterator[_Change
     kind = kind_of_arn(arn) if arn else kind_of_id(identifier) or _kind(one.noun, call)
     tail = name_of_arn(arn) if arn else identifier.rstrip("/").rpartition("/")[2] if "://" in identifier else ""
     noun = one.noun or call.object
-    order = 1000 * max(0, concerns(noun, call.object)) - len(noun)  # the first in the call's name, the longest of them
+    at = max(0, concerns(noun, call.object))  # the first in the call's name comes first, of those the longest
+    order = _PRINCIPAL + at if _is_principal(one, call) else 1000 * at - len(noun)
     yield _ChangedResource(rank, kind, arn or identifier or name, name or tail or identifier, order)
 
 
@@ -118,6 +120,11 @@ def _is_aside(one: NamedThing, rank: int, identifier: str) -> bool:
     return not kind_of_id(identifier) and (one.noun not in STRONG or (one.in_answer and one.depth > 0))
 
 
+def _is_principal(one: NamedThing, call: Call) -> bool:
+    """Whether it is the user, role or group of IAM that the call is for, whatever else the call names."""
+    return call.service == "iam" and one.noun in _PRINCIPALS and not one.in_answer
+
+
 def _rank(one: NamedThing, call: Call) -> int:
     """How near a thing is to what the call changes."""
     at = concerns(one.noun, call.object)
@@ -125,7 +132,7 @@ def _rank(one: NamedThing, call: Call) -> int:
     of_another = call.verb in _CHANGES_OF_POLICIES and (call.object != "policy" or call.verb in ("attach", "detach"))
     if is_policy and of_another:
         return _POLICY
-    if call.service == "iam" and one.noun in _PRINCIPALS and not one.in_answer:
+    if _is_principal(one, call):
         return _FIRST
     if one.in_answer and at < 0 and one.noun:
         return _CALLED if call.creates and one.depth == 0 else _RELATED
