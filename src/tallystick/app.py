@@ -13,6 +13,7 @@ import structlog
 from tallystick import __version__
 from tallystick.access.authenticate import Authenticator
 from tallystick.access.rate_limit import RateLimit
+from tallystick.access.revision import RevisionWatch
 from tallystick.access.scopes import operator_scope
 from tallystick.access.secret import SecretBox
 from tallystick.access.sign_in import SignIn
@@ -152,8 +153,7 @@ def build(settings: Settings) -> Services:
     exporter = _exporter(settings, database, store, prover, recorder, disk)
     missing_events, archive = MissingEvents(database, store), _archive(settings, database, store, prover, disk)
     copier, merges = new_copier(settings, database, store, disk), MergedPartCheck(database, store, whole_disk)
-    checker, eraser = Checker(database, store), _eraser(settings, database, store, archive, copier)
-    checker.is_recording = recorder.is_busy
+    checker, eraser = Checker(database, store, recorder.is_busy), _eraser(settings, database, store, archive, copier)
     opened = (geoip, rules, missing_events, *operator_workers(database, store, connections.store_identity, settings))
     purger = _purger(settings, database, store, archive)
     destination_context, own_actions = _destination_context(settings), recorder.own_actions_waiting
@@ -166,19 +166,21 @@ def build(settings: Settings) -> Services:
     )
     scheduler = Scheduler(database, exporter, lease, export_worker.wake, own_actions)
     evaluators = evaluators_of(database, store, sequencer.recent, settings.public_url, message_worker.wake, own_actions)
+    access_revision, limit = RevisionWatch(recording), RateLimit(settings.rate_limit)
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluators[0])
-    workers: list[Worker] = [data_access, purger, eraser, exporter, checker, merges, *opened, scheduler]
-    workers += [copier, new_rebuilder(shipper, connections.rebuild_store), DropReporter(database, own_actions)]
-    workers += [message_worker, email_worker, export_worker, BaselineWorker(database, store), *evaluators, *hub.workers]
-    workers += [ReminderWorker(database, settings.public_url, own_actions)] if settings.smtp_url else []
+    workers: list[Worker] = [access_revision, data_access, purger, eraser, exporter, checker, merges, *opened]
+    workers += [scheduler, copier, new_rebuilder(shipper, connections.rebuild_store), *evaluators, *hub.workers]
+    workers += [message_worker, email_worker, export_worker, BaselineWorker(database, store)]
+    reminders = [ReminderWorker(database, settings.public_url, own_actions)] if settings.smtp_url else []
+    workers += [DropReporter(database, own_actions), *reminders]
     workers += _monitors(connections, pools, whole_disk, (signer, shipper, sequencer, *workers))
     return Services(
         settings=settings,
         disk=disk,
         connections=connections,
         pools=pools,
-        authenticator=Authenticator(recording, rate_limit=RateLimit(settings.rate_limit)),
+        authenticator=Authenticator(recording, rate_limit=limit, revision=access_revision.current),
         sign_in=SignIn(connections.requests),
         recorder=recorder,
         finder=finder,

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from tallystick.access import keys, tables
 from tallystick.access.authenticate import Authenticator
 from tallystick.access.rate_limit import RateLimit
+from tallystick.access.revision import RevisionWatch
 from tallystick.access.scopes import operator_scope
 from tallystick.clock import SECOND_US
 from tallystick.database.engine import Database
@@ -69,12 +70,29 @@ def test_a_key_revoked_elsewhere_ends_within_five_seconds(town):
     assert code_of(mine.key_scope, token, HERE) == "key_revoked"
 
 
-def test_a_key_revoked_here_ends_at_once(small_town):
-    token, mine = make(small_town), authenticator(small_town)
+def test_a_key_revoked_anywhere_is_not_believed_after_the_next_look_at_the_revision(town):
+    watch = RevisionWatch(town.database)
+    watch.step()
+    token, mine = make(town), Authenticator(town.database, now=town.clock, revision=watch.current)
     mine.key_scope(token, HERE)
-    small_town.do(keys.revoke_key, operator_scope(small_town.acme.org_id), only_key(small_town).key_id)
-    mine.forget_key(only_key(small_town).key_id)
+    assert mine.cached_scope(token, HERE) is not None
+    town.do(keys.revoke_key, operator_scope(town.acme.org_id), only_key(town).key_id)
+    watch.step()
+    assert mine.cached_scope(token, HERE) is None
     assert code_of(mine.key_scope, token, HERE) == "key_revoked"
+
+
+def test_no_key_is_believed_while_the_revision_is_not_known(small_town):
+    times = iter([0.0, 0.8, 0.9])
+    watch = RevisionWatch(small_town.database, lambda: next(times))
+    assert watch.current() is None
+    watch.step()
+    assert watch.current() == 0
+    assert watch.current() is None
+    mine = Authenticator(small_town.database, now=small_town.clock, revision=lambda: None)
+    token = make(small_town)
+    mine.key_scope(token, HERE)
+    assert mine.cached_scope(token, HERE) is None
 
 
 def test_a_remembered_key_needs_no_database(small_town):

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from tallystick.access import keys
 from tallystick.access.scopes import api_key_scope, operator_scope
 from tallystick.access.tables import api_keys
-from tallystick.errors import BadRequest, Forbidden, NotFound
-from tests.access.town import DAY, NOW, at_once
+from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
+from tests.access.town import DAY, HOUR, NOW, at_once
 
 
 def make(town, scopes=("events:read",), **named):
@@ -149,3 +149,80 @@ def test_charlie_neither_sees_nor_revokes_keys_of_acme(town):
 def test_the_operator_makes_keys_too(small_town):
     small_town.do(keys.create_key, operator_scope(small_town.acme.org_id), "ci", ["events:write"])
     assert listed(small_town, small_town.alice)[0].created_by == "operator"
+
+
+def rotate(town, key, overlap=HOUR, **named):
+    return town.do(keys.rotate_key, town.scope(town.alice), key.key_id, overlap, **named)
+
+
+def test_a_rotated_key_has_a_successor_with_all_that_it_had_and_ends_after_the_overlap(town):
+    make(town, ("exports", "events:read"), expires_at=NOW + 10 * DAY, allowed_networks=["192.0.2.0/24"])
+    [old] = listed(town, town.alice)
+    town.clock.pass_by(DAY)
+    made, text = rotate(town, old)
+    assert (made.name, made.scopes, made.allowed_networks) == (old.name, old.scopes, old.allowed_networks)
+    assert made.expires_at == NOW + 11 * DAY
+    [ending] = [key for key in listed(town, town.alice) if key.key_id == old.key_id]
+    assert (ending.expires_at, ending.replaced_by) == (NOW + DAY + HOUR, made.key_id)
+    assert ending.state(NOW + DAY) == "ending"
+    assert ending.state(NOW + DAY + HOUR) == "expired"
+    with town.database.read() as connection:
+        assert keys.find_by_token(connection, text) == made
+    [told] = town.told(town.acme, "api_key.rotated")
+    assert told["changes"]["replaced_by"] == made.public_id
+    assert told["changes"]["expires_at"] == {
+        "before": "2023-11-24T22:13:20.000000Z", "after": "2023-11-15T23:13:20.000000Z",
+    }  # fmt: skip
+
+
+def test_a_rotation_never_lets_a_key_live_longer(town):
+    make(town, expires_at=NOW + HOUR)
+    [old] = listed(town, town.alice)
+    rotate(town, old, 5 * HOUR)
+    assert min(key.expires_at for key in listed(town, town.alice)) == NOW + HOUR
+
+
+def test_a_key_is_rotated_once_and_not_after_its_end(town):
+    make(town)
+    [old] = listed(town, town.alice)
+    made, _ = rotate(town, old)
+    with pytest.raises(Conflict):
+        rotate(town, old)
+    town.do(keys.revoke_key, town.scope(town.alice), made.key_id)
+    with pytest.raises(Conflict):
+        rotate(town, made)
+
+
+@pytest.mark.parametrize("overlap", [-1, 30 * DAY + 1])
+def test_an_overlap_that_cannot_be_is_refused(small_town, overlap):
+    make(small_town)
+    with pytest.raises(BadRequest):
+        rotate(small_town, listed(small_town, small_town.alice)[0], overlap)
+
+
+def test_of_a_rotation_and_a_revocation_at_once_none_is_half_done(town):
+    """Either the key was revoked first, and there is no successor; or it was rotated first, and then revoked."""
+    make(town)
+    [old] = listed(town, town.alice)
+    acts = (lambda: rotate(town, old), lambda: town.do(keys.revoke_key, town.scope(town.alice), old.key_id))
+    rotated, _ = at_once(2, lambda number: acts[number]())
+    found = {key.key_id: key for key in listed(town, town.alice)}
+    assert found[old.key_id].revoked_at == NOW
+    assert len(found) == (1 if isinstance(rotated, Conflict) else 2)
+    assert len(town.told(town.acme, "api_key.rotated")) == len(found) - 1
+
+
+def test_no_key_rotates_one_that_may_do_more_than_itself(town):
+    make(town, ("events:write",))
+    [old] = listed(town, town.alice)
+    scope = api_key_scope(town.acme.org_id, town.bob.user_id, "ci", frozenset({"admin"}))
+    with pytest.raises(Forbidden):
+        town.do(keys.rotate_key, scope, old.key_id, HOUR)
+
+
+def test_charlie_rotates_no_key_of_acme(town):
+    make(town)
+    [old] = listed(town, town.alice)
+    with pytest.raises(NotFound):
+        town.do(keys.rotate_key, town.scope(town.charlie), old.key_id, HOUR)
+    assert len(listed(town, town.alice)) == 1

@@ -66,6 +66,29 @@ def test_a_key_is_printed_alone(operator: Run) -> None:
     assert re.fullmatch(r"tsk_[0-9A-Za-z]{36}\n", done.stdout)
 
 
+def test_keys_are_listed_rotated_and_revoked(operator: Run) -> None:
+    operator("org", "create", "acme")
+    operator("key", "create", "--org", "acme", "--name", "ci", "--scope", "events:write")
+    [key] = json.loads(operator("key", "list", "--org", "acme", "--json").stdout)
+    assert (key["name"], key["state"], key["scopes"]) == ("ci", "active", ["events:write"])
+    rotated = operator("key", "rotate", key["id"], "--org", "acme", "--overlap-hours", "1")
+    assert re.fullmatch(r"tsk_[0-9A-Za-z]{36}\n", rotated.stdout)
+    assert operator("key", "revoke", key["id"], "--org", "acme").returncode == 0
+    states = [one["state"] for one in json.loads(operator("key", "list", "--org", "acme", "--json").stdout)]
+    assert states == ["active", "revoked"]
+    assert "revoked" in operator("key", "list", "--org", "acme").stdout
+
+
+def test_a_key_of_another_organization_is_not_found(operator: Run) -> None:
+    operator("org", "create", "acme")
+    operator("org", "create", "other")
+    operator("key", "create", "--org", "acme", "--name", "ci", "--scope", "events:write")
+    [key] = json.loads(operator("key", "list", "--org", "acme", "--json").stdout)
+    for act in ("rotate", "revoke"):
+        done = operator("key", act, key["id"], "--org", "other")
+        assert (done.returncode, done.stdout) == (1, "")
+
+
 def test_an_unknown_scope_is_a_usage_error_that_names_the_known_ones(operator: Run) -> None:
     done = operator("key", "create", "--org", "acme", "--name", "ci", "--scope", "everything")
     assert done.returncode == 2

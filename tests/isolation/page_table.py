@@ -94,6 +94,10 @@ GET  /intake-rules                               oau
 POST /intake-rules                               o
 POST /intake-rules/{intake_rule_id}/{change}     o
 POST /intake-rules/requests/{request_id}/{decision}  oa
+GET  /api-keys                                   oa
+POST /api-keys                                   oa
+POST /api-keys/{key_id}/rotate                   oa
+POST /api-keys/{key_id}/revoke                   oa
 GET  /integrity                                  oau
 GET  /integrity/check                            oau
 POST /integrity/check                            oa
@@ -162,6 +166,8 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /compliance/reminder": {"act": "remove"},
     "POST /retention": {"days": "400"},
     "POST /intake-rules": {"query": "action:thing.done", "do": "keep", "days": "36500"},
+    "POST /api-keys": {"name": "Made", "scope": "events:read"},
+    "POST /api-keys/{key_id}/rotate": {"overlap": "24"},
     "POST /retention/mail": {"act": "off"},
     "POST /retention/views": {"recording": "all"},
     "POST /retention/holds": {"name": "Case 7", "query": "status:failed"},

@@ -132,6 +132,7 @@ class Prepared:
             post = self._poster(all_of_it)
             self.ids["action"] = f"{re.sub('[^a-z0-9]', '_', self.slug)}.described"
             assert all_of_it.put(f"/v1/actions/{self.ids['action']}", json={"severity": "low"}).status_code == 200
+            self.ids["api_key"] = self.ids["key"] = post("/v1/api-keys", name="Spare", scopes=["admin"])
             self.ids["destination"] = post("/v1/destinations", kind="webhook", settings={"url": "https://h.invalid/in"})
             with self.database.write() as connection:
                 approve(connection, self.operator, self.ids["destination"], None, now=now_us())

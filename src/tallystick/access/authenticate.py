@@ -38,6 +38,7 @@ class _CachedKey:
     key: ApiKey
     scope: Scope
     at: int
+    revision: int | None  # of access, read before the key was
 
 
 class Authenticator:
@@ -47,9 +48,16 @@ class Authenticator:
     """
 
     def __init__(
-        self, database: Database, *, rate_limit: RateLimit | None = None, now: Callable[[], int] = now_us
+        self,
+        database: Database,
+        *,
+        rate_limit: RateLimit | None = None,
+        now: Callable[[], int] = now_us,
+        revision: Callable[[], int | None] = lambda: 0,
     ) -> None:
+        """`revision`: that of access, None if it is not known; a key cached under another one is read again."""
         self._database = database
+        self._revision = revision
         self._rate_limit = rate_limit or RateLimit(0)
         self._now = now
         self._seen: dict[bytes, _CachedKey] = {}
@@ -58,10 +66,15 @@ class Authenticator:
         self._unknown = UnknownKeys(now)
 
     def cached_scope(self, token: str, address: str) -> Scope | None:
-        """The key's scope if it was read within the last five seconds, else None: then call `key_scope` in a thread."""
+        """The key's scope if it was read within the last five seconds, else None: then call `key_scope` in a thread.
+
+        None as well after any change that takes access away, wherever it was made, within a second.
+        """
         seen = self._seen.get(token_digest(token)) if token.isascii() else None
         now = self._now()
         if seen is None or not 0 <= now - seen.at < REMEMBERED_US or _objection(seen.key, address, now):
+            return None
+        if seen.revision is None or seen.revision != self._revision():
             return None
         self._rate_limit.take(seen.key.key_id)
         return seen.scope
@@ -78,6 +91,7 @@ class Authenticator:
         if not keys.is_well_formed(token):
             self._unknown.note("malformed", token, address)
             raise _unknown_key()
+        revision = self._revision()
         with self._database.read() as connection:
             key = keys.find_by_token(connection, token)
         if key is None:
@@ -92,13 +106,9 @@ class Authenticator:
         scope = api_key_scope(key.org_id, key.key_id, key.name, key.scopes)
         if len(self._seen) >= _MOST_REMEMBERED:
             self._seen.clear()
-        self._seen[token_digest(token)] = _CachedKey(key, scope, now)
-        self._note_used(key, now)
+        self._seen[token_digest(token)] = _CachedKey(key, scope, now, revision)
+        self._note_used(key, address, now)
         return scope
-
-    def forget_key(self, key_id: UUID) -> None:
-        """Drop a key from the cache. Call it after a revocation, which then takes effect on this node at once."""
-        self._seen = {digest: seen for digest, seen in list(self._seen.items()) if seen.key.key_id != key_id}
 
     def session(self, cookie: str) -> Session:
         """The session of a cookie's value. Unauthorized (`no_session`) if it ended or never existed."""
@@ -119,7 +129,7 @@ class Authenticator:
         """The scope of the session of a cookie's value; errors as `session`."""
         return self.session(cookie).scope
 
-    def _note_used(self, key: ApiKey, now: int) -> None:
+    def _note_used(self, key: ApiKey, address: str, now: int) -> None:
         """Store the last use, once a minute over all nodes. A failure here does not refuse the key."""
         last = max(self._used.get(key.key_id, 0), key.last_used_at or 0)
         if now - last < USED_EVERY_US:
@@ -129,7 +139,9 @@ class Authenticator:
         due = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at <= now - USED_EVERY_US)
         try:
             with self._database.write() as connection:
-                connection.execute(update(api_keys).where(mine, due).values(last_used_at=now))
+                connection.execute(
+                    update(api_keys).where(mine, due).values(last_used_at=now, last_used_address=address)
+                )
         except SQLAlchemyError as problem:
             logger.warning("key_use_not_noted", key=key.public_id, problem=str(problem))
 

@@ -2,8 +2,8 @@
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, insert, select, update
@@ -11,16 +11,19 @@ from sqlalchemy import Connection, Row, insert, select, update
 from tallystick import ids
 from tallystick.access import names
 from tallystick.access.audit import NOWHERE, Caller, record_own, resource
+from tallystick.access.revision import bump_revision
 from tallystick.access.scopes import parse_permissions, require, stored_permissions
 from tallystick.access.secret import Secret, token_digest
 from tallystick.access.tables import api_keys
-from tallystick.clock import rfc3339
-from tallystick.errors import BadRequest, NotFound
+from tallystick.clock import DAY_US, rfc3339
+from tallystick.errors import BadRequest, Conflict, NotFound
 from tallystick.events.key_text import ALPHABET, PREFIX, check_digits, is_key_text
 from tallystick.query.scope import Permission, Principal, Scope
 from tallystick.setting_values import Network, parse_network
 
 MOST_NETWORKS = 50
+MOST_OVERLAP_US = 30 * DAY_US
+KeyState = Literal["active", "ending", "expired", "revoked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,17 @@ class ApiKey:
     created_at: int
     expires_at: int | None
     last_used_at: int | None
+    last_used_address: str  # "" before the first use, and for uses by earlier versions
     revoked_at: int | None
+    replaced_by: UUID | None  # the key that a rotation made in its place
+
+    def state(self, now: int) -> KeyState:
+        """Whether it can be used at `now`, and why not; one that was rotated is `ending` until it expires."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at is not None and self.expires_at <= now:
+            return "expired"
+        return "active" if self.replaced_by is None else "ending"
 
     @property
     def public_id(self) -> str:
@@ -55,7 +68,25 @@ def create_key(
     allowed_networks: Iterable[str] = (),
     caller: Caller = NOWHERE,
 ) -> Secret:
-    """Create a key of the scope's organization and return its text, which cannot be read again.
+    """Create a key of the scope's organization and return its text, as `add_key` does."""
+    return add_key(
+        connection, scope, name, scopes,
+        now=now, expires_at=expires_at, allowed_networks=allowed_networks, caller=caller,
+    )[1]  # fmt: skip
+
+
+def add_key(
+    connection: Connection,
+    scope: Scope,
+    name: str,
+    scopes: Iterable[str],
+    *,
+    now: int,
+    expires_at: int | None = None,
+    allowed_networks: Iterable[str] = (),
+    caller: Caller = NOWHERE,
+) -> tuple[ApiKey, Secret]:
+    """Create a key of the scope's organization; returns it and its text, which cannot be read again.
 
     `expires_at` is in microseconds, `allowed_networks` are CIDRs or addresses. Raises BadRequest for a bad name, scope,
     time or network; Forbidden (`missing_permission`) for a scope that the caller lacks.
@@ -66,47 +97,76 @@ def create_key(
         require(scope, permission)
     if expires_at is not None and expires_at <= now:
         raise BadRequest("The expiry time is in the past. Give a later time.", code="bad_expiry", field="expires_at")
-    networks = _networks(allowed_networks)
-    token = _new_token()
-    made = ApiKey(
-        scope.org_id, ids.new_uuid(now), names.name(name), allowed, token[-4:], networks,
-        _maker(scope.principal), now, expires_at, None, None,
-    )  # fmt: skip
-    connection.execute(
-        insert(api_keys).values(
-            org_id=made.org_id, key_id=made.key_id, name=made.name, scopes=" ".join(sorted(allowed)),
-            token_sha256=token_digest(token), last4=made.last4, allowed_networks=" ".join(map(str, networks)),
-            created_by=made.created_by, created_at=now, expires_at=expires_at,
-        )
-    )  # fmt: skip
+    made, token = _insert(
+        connection, scope, names.name(name), allowed, _networks(allowed_networks), now=now, expires_at=expires_at
+    )
     changes: dict[str, Any] = {"scopes": sorted(allowed)}
     if expires_at is not None:
         changes["expires_at"] = rfc3339(expires_at)
-    if networks:
-        changes["allowed_networks"] = [str(network) for network in networks]
+    if made.allowed_networks:
+        changes["allowed_networks"] = [str(network) for network in made.allowed_networks]
     record_own(
         connection, scope.org_id, "api_key.created",
         by=scope.principal, caller=caller, now=now, on=key_resource(made), changes=changes,
     )  # fmt: skip
-    return token
+    return made, token
 
 
-def revoke_key(connection: Connection, scope: Scope, key_id: UUID, *, now: int, caller: Caller = NOWHERE) -> None:
+def revoke_key(connection: Connection, scope: Scope, key_id: UUID, *, now: int, caller: Caller = NOWHERE) -> ApiKey:
     """Revoke a key for good; revoking it again changes nothing. NotFound (`no_key`), also for another organization's.
 
-    Servers that cached the key within the last five seconds forget it then, or at `Authenticator.forget_key`.
+    Every server refuses it within a second.
     """
     require(scope, "admin")
-    mine = (api_keys.c.org_id == scope.org_id) & (api_keys.c.key_id == key_id)
-    row = connection.execute(select(api_keys).where(mine)).first()
-    if row is None:
-        raise NotFound("API key not found in this organization.", code="no_key")
-    revoked = connection.execute(update(api_keys).where(mine, api_keys.c.revoked_at.is_(None)).values(revoked_at=now))
-    if revoked.rowcount:
-        record_own(
-            connection, scope.org_id, "api_key.revoked",
-            by=scope.principal, caller=caller, now=now, on=key_resource(read_key(row)),
-        )  # fmt: skip
+    key = _lock_key(connection, scope, key_id)
+    if key.revoked_at is not None:
+        return key
+    connection.execute(update(api_keys).where(*_is_key_row(key)).values(revoked_at=now))
+    bump_revision(connection)
+    record_own(
+        connection, scope.org_id, "api_key.revoked", by=scope.principal, caller=caller, now=now, on=key_resource(key)
+    )
+    return replace(key, revoked_at=now)
+
+
+def rotate_key(
+    connection: Connection, scope: Scope, key_id: UUID, overlap: int, *, now: int, caller: Caller = NOWHERE
+) -> tuple[ApiKey, Secret]:
+    """Make a key that takes the place of another one, with the same name, scopes and networks; returns it and its text.
+
+    The other one can be used for `overlap` more microseconds, at most 30 days, and never longer than before. The new
+    one lives as long as the other one was to live, from now on. Raises NotFound (`no_key`); Conflict
+    (`key_not_active`) for one that is revoked, expired or was rotated already; BadRequest (`bad_overlap`); Forbidden
+    (`missing_permission`) for a scope that the caller lacks.
+    """
+    require(scope, "admin")
+    if not 0 <= overlap <= MOST_OVERLAP_US:
+        raise BadRequest("The old key can be used for at most 30 more days.", code="bad_overlap", field="overlap_hours")
+    key = _lock_key(connection, scope, key_id)
+    for permission in sorted(key.scopes):
+        require(scope, permission)
+    if key.state(now) != "active":
+        raise Conflict(
+            "This API key was revoked, has expired, or was rotated already. Create a new one.", code="key_not_active"
+        )
+    lifetime = None if key.expires_at is None else now + key.expires_at - key.created_at
+    made, token = _insert(connection, scope, key.name, key.scopes, key.allowed_networks, now=now, expires_at=lifetime)
+    ends_at = now + overlap if key.expires_at is None else min(now + overlap, key.expires_at)
+    connection.execute(update(api_keys).where(*_is_key_row(key)).values(expires_at=ends_at, replaced_by=made.key_id))
+    bump_revision(connection)
+    before = None if key.expires_at is None else rfc3339(key.expires_at)
+    changes = {"expires_at": {"before": before, "after": rfc3339(ends_at)}, "replaced_by": made.public_id}
+    record_own(
+        connection, scope.org_id, "api_key.rotated",
+        by=scope.principal, caller=caller, now=now, on=key_resource(key), changes=changes,
+    )  # fmt: skip
+    return made, token
+
+
+def show_key(connection: Connection, scope: Scope, key_id: UUID) -> ApiKey:
+    """A key of the organization. NotFound (`no_key`)."""
+    require(scope, "admin")
+    return _find(connection, scope, key_id)
 
 
 def list_keys(connection: Connection, scope: Scope) -> list[ApiKey]:
@@ -118,6 +178,14 @@ def list_keys(connection: Connection, scope: Scope) -> list[ApiKey]:
         .order_by(api_keys.c.created_at.desc(), api_keys.c.key_id.desc())
     )
     return [read_key(row) for row in rows]
+
+
+def parse_key_id(text: str) -> UUID:
+    """The id of a key as the API and the pages write it; NotFound (`no_key`) for another text."""
+    try:
+        return ids.parse_uuid("key", text)
+    except ValueError:
+        raise _no_key() from None
 
 
 def is_well_formed(token: str) -> bool:
@@ -141,8 +209,51 @@ def read_key(row: Row[Any]) -> ApiKey:
     return ApiKey(
         row.org_id, row.key_id, row.name, stored_permissions(row.scopes.split()), row.last4,
         tuple(map(parse_network, row.allowed_networks.split())),
-        row.created_by, row.created_at, row.expires_at, row.last_used_at, row.revoked_at,
+        row.created_by, row.created_at, row.expires_at, row.last_used_at, row.last_used_address, row.revoked_at,
+        row.replaced_by,
     )  # fmt: skip
+
+
+def _insert(
+    connection: Connection,
+    scope: Scope,
+    name: str,
+    allowed: frozenset[Permission],
+    networks: tuple[Network, ...],
+    *,
+    now: int,
+    expires_at: int | None,
+) -> tuple[ApiKey, Secret]:
+    token = _new_token()
+    made = ApiKey(
+        scope.org_id, ids.new_uuid(now), name, allowed, token[-4:], networks,
+        _maker(scope.principal), now, expires_at, None, "", None, None,
+    )  # fmt: skip
+    connection.execute(
+        insert(api_keys).values(
+            org_id=made.org_id, key_id=made.key_id, name=made.name, scopes=" ".join(sorted(allowed)),
+            token_sha256=token_digest(token), last4=made.last4, allowed_networks=" ".join(map(str, networks)),
+            created_by=made.created_by, created_at=now, expires_at=expires_at,
+        )
+    )  # fmt: skip
+    return made, token
+
+
+def _is_key_row(key: ApiKey) -> tuple[Any, Any]:
+    return api_keys.c.org_id == key.org_id, api_keys.c.key_id == key.key_id
+
+
+def _find(connection: Connection, scope: Scope, key_id: UUID, *, lock: bool = False) -> ApiKey:
+    found = select(api_keys).where(api_keys.c.org_id == scope.org_id, api_keys.c.key_id == key_id)
+    row = connection.execute(found.with_for_update() if lock else found).first()
+    if row is None:
+        raise _no_key()
+    return read_key(row)
+
+
+def _lock_key(connection: Connection, scope: Scope, key_id: UUID) -> ApiKey:
+    """The key, after this transaction locked it against other changes."""
+    return _find(connection, scope, key_id, lock=True)
 
 
 def _maker(principal: Principal) -> str:
@@ -173,3 +284,7 @@ def _networks(texts: Iterable[str]) -> tuple[Network, ...]:
             field="allowed_networks",
         )
     return tuple(networks)
+
+
+def _no_key() -> NotFound:
+    return NotFound("API key not found in this organization.", code="no_key")

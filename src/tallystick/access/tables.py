@@ -1,6 +1,6 @@
 """Tables of access. Secrets are stored as hashes only."""
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, Uuid
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, Uuid
 
 from tallystick.database.tables import metadata, org_column, time_column
 
@@ -90,7 +90,17 @@ api_keys = Table(
     time_column("created_at"),
     time_column("expires_at", nullable=True),
     time_column("last_used_at", nullable=True),
+    Column("last_used_address", String(45), nullable=False, server_default=""),
     time_column("revoked_at", nullable=True),
+    Column("replaced_by", Uuid),  # the key that a rotation made; this one ends at `expires_at`
+)
+
+# One row: it grows with every change that takes access away, so that servers drop what they have cached.
+access_revisions = Table(
+    "access_revisions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False),
 )
 
 sessions = Table(

@@ -11,6 +11,7 @@ from tallystick.api import (
     actions,
     alert_rules,
     alerts,
+    api_keys,
     backtests,
     count_events,
     decisions,
@@ -150,6 +151,12 @@ ROUTES: list[HTTPRouteHandler] = [
     review_reminder.show_reminder,  # GET /v1/review-reminder
     review_reminder.set_reminder,  # PUT /v1/review-reminder
     review_reminder.remove_reminder,  # DELETE /v1/review-reminder
+    # API keys
+    api_keys.list_api_keys,  # GET /v1/api-keys
+    api_keys.create_api_key,  # POST /v1/api-keys
+    api_keys.show_api_key,  # GET /v1/api-keys/{id}
+    api_keys.rotate_api_key,  # POST /v1/api-keys/{id}/rotate
+    api_keys.revoke_api_key,  # DELETE /v1/api-keys/{id}
     # Monitoring
     health.show_health,  # GET /healthz
     health.show_readiness,  # GET /readyz

@@ -39,18 +39,19 @@ logger = structlog.get_logger(__name__)
 class Checker(Background):
     """Checks all logs. After a crash the check continues behind the last slice that was saved."""
 
-    def __init__(self, database: Database, store: EventStore) -> None:
+    def __init__(self, database: Database, store: EventStore, is_recording: Callable[[], bool] = lambda: False) -> None:
+        """`is_recording`: whether events wait to be recorded; the check then takes longer pauses."""
         lease = Lease(database, LEASE, seconds=LEASE_SECONDS)
         super().__init__("integrity_check", idle_seconds=IDLE_SECONDS, lease=lease)
         self._database = database
         self._store = store
         self._current: tuple[UUID, LogChecker] | None = None
         self._is_requested = False
-        self.is_recording: Callable[[], bool] = lambda: False
+        self._is_recording = is_recording
         self._pauses = Pauses[UUID]("integrity_check", seconds=FAILED_PAUSE_SECONDS)  # by organization
 
     def breath(self, taken: float) -> float:
-        slow = RECORDING_FACTOR if self.is_recording() else SLOW_FACTOR
+        slow = RECORDING_FACTOR if self._is_recording() else SLOW_FACTOR
         return MIN_PAUSE_SECONDS + taken * (FAST_FACTOR if self._is_requested else slow)
 
     def step(self, now: int | None = None) -> bool:

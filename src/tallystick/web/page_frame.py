@@ -14,11 +14,14 @@ NAVIGATION = (
     ("intake-rules", "/intake-rules", "Intake rules"),
     ("integrity", "/integrity", "Integrity"),
     ("actions", "/actions", "Actions"),
+    ("api-keys", "/api-keys", "API keys"),
 )
 # Pages that need the whole trail; a member, who sees only part of it, gets no link to them.
 WHOLE_TRAIL_PAGES = frozenset({
     "alerts", "security", "compliance", "retention", "intake-rules", "integrity", "actions",
 })  # fmt: skip
+
+ADMIN_PAGES = frozenset({"api-keys"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ class PageFrame:
     @property
     def navigation(self) -> tuple[tuple[str, str, str], ...]:
         """The entries of NAVIGATION that the person's role may open."""
-        return tuple(entry for entry in NAVIGATION if self.role != "member" or entry[0] not in WHOLE_TRAIL_PAGES)
+        hidden = {"member": WHOLE_TRAIL_PAGES | ADMIN_PAGES, "auditor": ADMIN_PAGES}.get(self.role, frozenset())
+        return tuple(entry for entry in NAVIGATION if entry[0] not in hidden)
 
     def at(self, page: str) -> "PageFrame":
         """A copy of the frame with `page` marked in the navigation."""

@@ -52,6 +52,8 @@ GET  /compliance                reports, reviews    POST /compliance/reports, re
 GET  /compliance/reports/{report_id}  a report; …/progress, report.pdf, report.json  POST …/evidence  bundle its events
 GET  /compliance/reviews/{review_id}  a review      POST             save, sign, withdraw
                                                     POST …/findings  note something at an event
+GET  /api-keys                  the keys            POST /api-keys   create one
+                                                    POST /api-keys/{id}/rotate, /revoke
 GET  /integrity                 checkpoint, key, checks POST /integrity/check  check now
 GET  /integrity/check           how a check stands      POST /integrity/public  let everybody read the log
 GET  /integrity/checkpoint, tallystick-verify.pyz  to download
@@ -74,6 +76,13 @@ from tallystick.web.alerts_page import (
     provide_alerts_page,
     show_alert,
     show_alerts,
+)
+from tallystick.web.api_keys_page import (
+    create_key,
+    provide_api_keys_page,
+    revoke_key,
+    rotate_key,
+    show_api_keys_page,
 )
 from tallystick.web.assets import static_files
 from tallystick.web.audit_logs import show_audit_logs, show_count, show_rows
@@ -241,6 +250,10 @@ WEB = Router(
         show_example,
         describe,
         remove,
+        show_api_keys_page,
+        create_key,
+        rotate_key,
+        revoke_key,
         show_integrity,
         show_check,
         start_check,
@@ -261,6 +274,7 @@ WEB = Router(
         "caller": Provide(provide_caller),
         "form_request": Provide(provide_form_request),
         "actions_page": Provide(provide_actions_page),
+        "api_keys_page": Provide(provide_api_keys_page),
         "alerts_page": Provide(provide_alerts_page),
         "rule_form": Provide(provide_rule_form),
         "compliance_page": Provide(provide_compliance_page),
