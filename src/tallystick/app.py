@@ -144,7 +144,7 @@ def build(settings: Settings) -> Services:
     database, store, recording = connections.background, connections.background_store, connections.recording
     disk, whole_disk, geoip = recording_disk(settings), store_disk(settings), GeoIP(settings.geoip)
     pool, shipper, keys = Pool(), _shipper(settings, connections, whole_disk), settings.redacted_keys
-    sequencer = _sequencer(recording, pool, keys, geoip)
+    sequencer, limit = _sequencer(recording, pool, keys, geoip), RateLimit(settings.rate_limit)
     pools, finder = RequestPools(settings.events_clients), Finder(connections.requests, connections.store)
     find_held, rules, actions = partial(_find_held, pools, finder), DropRules(recording), finder.catalogues
     recorder = Recorder(recording, pool, sequencer, keys, disk, find_held, actions, geoip.find_address, rules.dropped)
@@ -166,14 +166,12 @@ def build(settings: Settings) -> Services:
     )
     scheduler = Scheduler(database, exporter, lease, export_worker.wake, own_actions)
     evaluators = evaluators_of(database, store, sequencer.recent, settings.public_url, message_worker.wake, own_actions)
-    access_revision, limit = RevisionWatch(recording), RateLimit(settings.rate_limit)
+    access_revision = RevisionWatch(recording)
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluators[0])
     workers: list[Worker] = [access_revision, data_access, purger, eraser, exporter, checker, merges, *opened]
     workers += [scheduler, copier, new_rebuilder(shipper, connections.rebuild_store), *evaluators, *hub.workers]
-    workers += [message_worker, email_worker, export_worker, BaselineWorker(database, store)]
-    reminders = [ReminderWorker(database, settings.public_url, own_actions)] if settings.smtp_url else []
-    workers += [DropReporter(database, own_actions), *reminders]
+    workers += [message_worker, email_worker, export_worker, *_reporters(settings, database, store, own_actions)]
     workers += _monitors(connections, pools, whole_disk, (signer, shipper, sequencer, *workers))
     return Services(
         settings=settings,
@@ -216,6 +214,14 @@ def _shipper(settings: Settings, connections: Connections, disk: DiskSpace) -> S
     limits = (settings.journal_tail_hours, settings.journal_tail_mb << 20)
     identity, late = connections.store_identity, partial(remove_late, database, store)
     return Shipper(database, store, identity, disk=disk, tail_limits=limits, remove_late=late)
+
+
+def _reporters(
+    settings: Settings, database: Database, store: EventStore, on_own_action: Callable[[], None]
+) -> tuple[Worker, ...]:
+    """The workers that learn and tell: baselines of alerts, counts of dropped events, reminders of reviews."""
+    reminders = [ReminderWorker(database, settings.public_url, on_own_action)] if settings.smtp_url else []
+    return BaselineWorker(database, store), DropReporter(database, on_own_action), *reminders
 
 
 def _monitors(
