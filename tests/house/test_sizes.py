@@ -82,7 +82,7 @@ CODE_LINES = {
     "hours, days, weeks and months of a zone, times of the wall, nanoseconds (clock, events, search, web)": 150,
     "escapes of values, links that find their event (query, search, web, events)": 150,
     "secrets in objects and lists under their names, evidence beside them (events)": 130,
-    "API keys that are listed, rotated and revoked; a revision of access (access, api, web, cli)": 495,
+    "API keys that are listed, rotated and revoked; a revision of access (access, api, web, cli)": 520,
     "recording without the framework's work for each request (api, asgi)": 120,
     "older events found before an import, times, actions and statuses of other systems, HEAD (cli, ingest, api)": 600,
     "counts that are those of filters (store, search, web, compliance)": 290,
