@@ -9,6 +9,7 @@ from tallystick import clock
 from tallystick.search import counts, find
 from tallystick.search.filters import query_from
 from tallystick.search.find import Finder
+from tallystick.store.client_words import KEPT_SECONDS, ClientWords
 from tallystick.store.clients import Bounds
 from tallystick.store.events import EventStore
 from tallystick.store.reading import estimate_matches
@@ -88,6 +89,21 @@ def test_an_estimate_looks_at_the_clients_only_if_one_has_the_word(
     )
     sqlite_spine.ship()
     query = query_from({"q": [word]}, now=clock.now_us())
-    assert estimate_matches(noting, scope, query, SECONDS) == total
+    assert estimate_matches(noting, ClientWords(noting), scope, query, SECONDS) == total
     counting = next(sql for sql, _ in noting.noted if "count(" in sql)
     assert sum(column in counting for column in ("search_text", "client_text")) == columns
+
+
+def test_whether_a_client_has_a_word_is_asked_again_after_a_moment(noting: Noting, sqlite_spine: Spine) -> None:
+    scope, other = sqlite_spine.organization(), sqlite_spine.organization("other")
+    query = query_from({"q": ["chrome"]}, now=clock.now_us())
+    seconds = [0.0]
+    clients = ClientWords(noting, lambda: seconds[0])
+    assert estimate_matches(noting, clients, scope, query, SECONDS) == 0
+    for each in (scope, other):
+        sqlite_spine.record(each, {"action": "project.updated", "context": {"user_agent": "Chrome/120.0"}})
+    sqlite_spine.ship()
+    assert estimate_matches(noting, clients, scope, query, SECONDS) == 0
+    assert estimate_matches(noting, clients, other, query, SECONDS) == 1
+    seconds[0] = KEPT_SECONDS
+    assert estimate_matches(noting, clients, scope, query, SECONDS) == 1

@@ -15,6 +15,7 @@ from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.page import Relation
 from tallystick.search.time_steps import edges, interval_for
+from tallystick.store.client_words import ClientWords
 from tallystick.store.events import EventStore
 from tallystick.store.reading import count_by_value, count_matches, count_over_time, estimate_matches, extent
 from tallystick.store.value_counts import FIELDS
@@ -26,11 +27,15 @@ MOST_VALUES = 1000
 Aside = list[tuple[int, Record]]
 
 
-def total(store: EventStore, scope: Scope, query: Query, *, exact: bool, seconds: float) -> tuple[int, Relation]:
+def total(
+    store: EventStore, clients: ClientWords, scope: Scope, query: Query, *, exact: bool, seconds: float
+) -> tuple[int, Relation]:
     """The number of matching events, and whether it is exact, an estimate, or a lower bound."""
     budget = Budget(seconds)
-    if not exact and (estimate := estimate_matches(store, scope, query, budget.remaining() / 2)) is not None:
-        return estimate, "estimate"
+    if not exact:
+        estimate = estimate_matches(store, clients, scope, query, budget.remaining() / 2)
+        if estimate is not None:
+            return estimate, "estimate"
     number, complete = count_matches(store, scope, query, budget)
     return number, "exact" if complete else "at_least"
 

@@ -24,6 +24,7 @@ from tallystick.search.match import compile_match
 from tallystick.search.page import Order, Page, Relation, decode, fingerprint
 from tallystick.search.paging import PageRequest, as_stored_event, by_time, page_by_index
 from tallystick.store.bounds import with_mandatory_filter
+from tallystick.store.client_words import ClientWords
 from tallystick.store.errors import StoreTimeout
 from tallystick.store.events import EventStore
 from tallystick.store.grouping import earliest
@@ -53,6 +54,7 @@ class Finder:
     def __init__(self, database: Database, store: EventStore) -> None:
         self._database = database
         self._store = store
+        self._client_words = ClientWords(store)
         self.catalogues = ActionCatalogues(database)
         self._counting = ThreadPoolExecutor(COUNT_WORKERS, thread_name_prefix="counting")
 
@@ -92,7 +94,7 @@ class Finder:
         if count != "none":
             seconds = SECONDS if count == "exact" else COUNT_SECONDS
             total = self._counting.submit(
-                counts.total, self._store, scope, query, exact=count == "exact", seconds=seconds
+                counts.total, self._store, self._client_words, scope, query, exact=count == "exact", seconds=seconds
             )
         request = PageRequest(scope, query, limit, mark, [as_stored_event(index, record) for index, record in aside])
         if order == "recorded":
@@ -120,7 +122,9 @@ class Finder:
         """The number of matching events, as exactly as the time allows."""
         query = self.catalogues.of(scope.org_id).expand_query(query)
         aside = self._aside(scope, query)
-        number, relation = counts.total(self._store, scope, query, exact=False, seconds=COUNT_SECONDS)
+        number, relation = counts.total(
+            self._store, self._client_words, scope, query, exact=False, seconds=COUNT_SECONDS
+        )
         if relation == "exact" and self.missing(scope, query):
             relation = "at_least"
         return number + len(aside), relation

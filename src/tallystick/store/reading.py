@@ -12,6 +12,7 @@ from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.store.bounded_rows import MOST_BYTES, BoundedRows, bounded_rows, size_of
 from tallystick.store.bounds import COUNTING, Bounded, compile_bounded
+from tallystick.store.client_words import ClientWords
 from tallystick.store.errors import StoreTimeout
 from tallystick.store.events import EventStore
 from tallystick.store.value_counts import MOST_ROWS, ValueCounts, top_sql, values_sql
@@ -183,15 +184,14 @@ def extent(store: EventStore, scope: Scope, query: Query) -> tuple[int, int] | N
     return (ends[0][0][0], ends[1][0][0]) if all(ends) else None
 
 
-def estimate_matches(store: EventStore, scope: Scope, query: Query, seconds: float) -> int | None:
+def estimate_matches(store: EventStore, clients: ClientWords, scope: Scope, query: Query, seconds: float) -> int | None:
     """A fast count that may be too high; None if there is none for this query, or an exact count is as fast."""
     bound = compile_bounded(scope, query)
     if bound.estimate is None or bound.exact_count_is_cheap:
         return None
     budget = Budget(seconds)
-    ask = f"SELECT 1 FROM events WHERE {bound.estimate.in_clients} LIMIT 1"
     try:
-        found = store.rows(ask, bound.parameters, seconds=seconds, settings=bound.counting)
+        found = clients.has_any(bound, bound.estimate.in_clients, seconds)
         where = bound.estimate.anywhere if found else bound.estimate.words
         statement = f"SELECT count() FROM events WHERE {where}"
         rows = store.rows(statement, bound.parameters, seconds=budget.remaining(), settings=COUNTING)
