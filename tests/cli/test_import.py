@@ -203,8 +203,9 @@ SENT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("form", ["json", "ndjson"])
+@pytest.mark.parametrize(
+    ("form", "packed"), [("json", False), ("json", True), ("ndjson", False), ("ndjson", True), ("bundle", False)]
+)
 def test_our_own_export_imported_elsewhere_gives_the_same_events(
     member: Member, another_member: Member, tmp_path: Path, form: str, packed: bool
 ) -> None:
@@ -228,7 +229,7 @@ def test_our_own_export_imported_elsewhere_gives_the_same_events(
         assert there[at] == event
 
 
-@pytest.mark.parametrize("form", ["json", "ndjson"])
+@pytest.mark.parametrize("form", ["json", "ndjson", "bundle"])
 def test_our_own_export_imported_where_it_comes_from_is_known_without_conflicts(
     member: Member, tmp_path: Path, form: str
 ) -> None:
@@ -240,6 +241,17 @@ def test_our_own_export_imported_where_it_comes_from_is_known_without_conflicts(
     again = counts(member, "--format", "tallystick", str(path))
     assert (again["new"], again["conflicts"], again["refused"], again["imported"]) == (0, 0, 0, 0)
     assert again["known"] >= len(SENT) + 2
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "pdf"])
+def test_an_export_that_cannot_be_imported_is_refused_in_words(member: Member, tmp_path: Path, form: str) -> None:
+    member.record(*SENT)
+    exporting = {"TALLYSTICK_API_KEY": member.new_key("exports", "events:read")}
+    path = tmp_path / f"export.{form}"
+    assert member.run("export", "--format", form, "-o", str(path), **exporting).returncode == 0
+    done = member.run("import", "--format", "tallystick", str(path))
+    assert (done.returncode, done.stdout) == (1, "0 new, 0 known already, 1 refused\n")
+    assert "export cannot be imported: export as json, ndjson or bundle instead" in done.stderr.replace("\n", " ")
 
 
 def events_of(member: Member) -> list[dict[str, Any]]:

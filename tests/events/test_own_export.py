@@ -1,9 +1,12 @@
 """Tallystick's own format."""
 
+import json
+
 import msgspec
 import pytest
 
 from tallystick.events.importers import own_export
+from tallystick.events.importers.own_export import event_of_text
 from tallystick.events.output import event_of_record
 from tests.events.sending import SEEDS_EVENT, send
 
@@ -61,3 +64,24 @@ def test_a_line_that_is_no_event_is_named_and_the_others_are_read(line):
     assert (wrong.event, wrong.location) in [(None, ":3"), (None, ", event 2")]
     assert wrong.problem
     assert [one.event for one in (first, last)] == [{"action": "a.b"}, {"action": "a.c"}]
+
+
+EVIDENCE = {
+    "id": "evt_01m8n7236ef41rddzvadgt995c", "index": 0, "received_at": 1, "seed": "",
+    "what": '{"action":"a.b","timestamp":"2024-01-15T14:30:45.000000Z","status":"success","category":"other",'
+    '"recorded_by":{"type":"user","id":"1","name":"A"}}',
+    "target": "", "who": '{"actor":{"type":"user","id":"1"}}', "details": '{"metadata":{"a":1}}',
+}  # fmt: skip
+
+
+def test_a_line_of_a_bundle_is_the_event_that_its_parts_say():
+    assert event_of_text(json.dumps(EVIDENCE).encode()) == {
+        "action": "a.b", "timestamp": "2024-01-15T14:30:45.000000Z", "status": "success", "category": "other",
+        "actor": {"type": "user", "id": "1"}, "metadata": {"a": 1}, "external_id": EVIDENCE["id"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", [{"what": "{"}, {"what": "{}"}, {"who": "[]"}, {"id": "evt_1"}, {"who": None}])
+def test_a_damaged_line_of_a_bundle_is_refused(damage):
+    with pytest.raises(ValueError, match=r"."):
+        event_of_text(json.dumps(EVIDENCE | damage).encode())

@@ -89,6 +89,7 @@ CODE_LINES = {
     "one alert and one message for what a rule finds in late events (alerts, destinations)": 170,
     "stored searches in today's language, networks and addresses in either form (database, access, alerts)": 200,
     "late events that stay through a purge which tells of them (retention, store, api, web)": 190,
+    "bundles that are imported, exports that cannot be (cli, events)": 60,
 }
 
 

@@ -72,7 +72,8 @@ def summarize(
     if found is None and len(firings) == 1:
         return None
     since, until = (f"{from_us(at):%Y-%m-%d %H:%M}" for at in (firing.first_at, firing.last_at))
-    times = "once" if firing.number == 1 else f"{firing.number:,} times"
+    number = len(firings) + (0 if found is None else _findings(found))
+    times = "once" if number == 1 else f"{number:,} times"
     sentence = (
         f"Found {times} in events that were recorded more than a day after they happened, such as an import: "
         f"from {since} to {until} UTC."
@@ -112,11 +113,11 @@ def _findings(row: Row[Any]) -> int:
 
 
 def _joined(key: bytes, firings: Sequence[Firing], found: Row[Any] | None) -> Firing:
-    """All findings as one: `number` counts them."""
+    """All findings as one, with the events of all; an event of several findings counts for each."""
     events = sorted(hit for firing in firings for hit in firing.events)[-MOST_IDS:]
     first_at, last_at = min(one.first_at for one in firings), max(one.last_at for one in firings)
-    number = len(firings)
+    number = sum(one.number for one in firings)
     if found is not None:
         first_at, last_at = min(first_at, found.first_at), max(last_at, found.last_at)
-        number += _findings(found)
+        number += found.number
     return Firing(key, last_at, number, first_at, last_at, tuple(events))

@@ -2,9 +2,12 @@
 
 import os
 import sys
+import zlib
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
+from zipfile import BadZipFile, ZipFile
 
 from tallystick.events.importers import cloudtrail, own_export
 from tallystick.events.importers.gzip_members import unpack
@@ -12,6 +15,7 @@ from tallystick.events.importers.parsed import ParsedEvent
 
 STANDARD_INPUT = "-"
 READERS = {"tallystick": own_export.read, "cloudtrail": cloudtrail.read}
+_ZIP = b"PK\x03\x04"
 _CHUNK_BYTES = 256 << 10
 _MOST_LEVELS = 64  # of folders within one another
 
@@ -29,7 +33,7 @@ def read_file(name: str, log_format: str, advance: Callable[[int], None]) -> Ite
         yield from _read_folder(name, log_format, advance)
     else:
         with Path(name).open("rb") as file:
-            yield from _read(name, file, log_format, advance)
+            yield from _read_file(name, file, log_format, advance)
 
 
 def total_bytes(names: list[str]) -> int | None:
@@ -60,7 +64,7 @@ def _read_folder(folder: str, log_format: str, advance: Callable[[int], None]) -
     for path in files_in(folder):
         try:
             with path.open("rb") as file:
-                for one in _read(str(path), file, log_format, advance):
+                for one in _read_file(str(path), file, log_format, advance):
                     if one.foreign:
                         left_out, example = left_out + 1, example or str(path)
                         break
@@ -70,6 +74,30 @@ def _read_folder(folder: str, log_format: str, advance: Callable[[int], None]) -
     if left_out:
         count = "1 file of another kind was" if left_out == 1 else f"{left_out:,} files of other kinds were"
         yield ParsedEvent(folder, None, f"{count} left out, such as {example}", foreign=True)
+
+
+def _read_file(
+    name: str, file: BufferedReader, log_format: str, advance: Callable[[int], None]
+) -> Iterator[ParsedEvent]:
+    head = file.peek(own_export.HEAD_BYTES)[: own_export.HEAD_BYTES]
+    if log_format == "tallystick" and head.startswith(_ZIP):
+        yield from _read_bundle(name, file, advance)
+    elif log_format == "tallystick" and (problem := own_export.other_form(head)):
+        yield ParsedEvent(name, None, problem, foreign=True)
+    else:
+        yield from _read(name, file, log_format, advance)
+
+
+def _read_bundle(name: str, file: BinaryIO, advance: Callable[[int], None]) -> Iterator[ParsedEvent]:
+    """The events of a bundle, which is a ZIP file."""
+    try:
+        with ZipFile(file) as bundle, bundle.open(own_export.BUNDLED_EVENTS) as lines:
+            yield from _read(
+                f"{name}, {own_export.BUNDLED_EVENTS}", cast(BinaryIO, lines), "tallystick", lambda _: None
+            )
+    except (BadZipFile, KeyError, RuntimeError, NotImplementedError, EOFError, zlib.error) as problem:
+        yield ParsedEvent(name, None, f"not a bundle of Tallystick, or damaged ({problem})", foreign=True)
+    advance(file.seek(0, os.SEEK_END))
 
 
 def _read(name: str, stream: BinaryIO, log_format: str, advance: Callable[[int], None]) -> Iterator[ParsedEvent]:
