@@ -70,7 +70,7 @@ CODE_LINES = {
     # No part of the server decided on an event before its commit, or on its retention by what it says.
     "intake rules, the number of dropped events, retention by class (intake_rules, ingest, retention, api, web)": 1850,
     "names of data parts that are on the disk before an insert counts (store)": 30,
-    "the text index read in the way that is fastest for a statement, with its settings (store)": 125,
+    "the text index read in the way that is fastest for a statement, with its settings (store)": 160,
     "agents, several resources, reasons, severity and context of events (events, store, query, search, web)": 570,
     "every resource in lines of exports, one resource of several as a thread, roles kept (render, query, cases)": 53,
     "country and network of addresses, and detections of countries (events, ingest, alerts, doctor)": 315,
