@@ -19,14 +19,19 @@ from tallystick.query.conditions import (
     Between,
     Condition,
     Contains,
+    ContainsInOrder,
     Equals,
+    EqualTo,
     Field,
+    HasIdentifier,
+    HasPath,
     InNetwork,
     IsResource,
     Not,
     Or,
     Query,
     RecordedByTallystick,
+    ValueAtPath,
 )
 from tallystick.query.own_records import END_OF_OWN_WHAT
 
@@ -141,6 +146,7 @@ SENTENCE_WORDS = (
     "signed",
     "in",
 )
+IDENTIFYING: tuple[Field, ...] = ("session", "request", "trace", "external_id")
 PLAIN_FIELDS: tuple[Field, ...] = tuple(STANDS_IN)
 # Whose values a bare word is not looked for in.
 UNSEARCHED = frozenset(PLAIN_FIELDS) - {
@@ -189,6 +195,8 @@ def queries_about(rows: Sequence[Record]) -> st.SearchStrategy[Query]:
     pool = tuple(sorted((texts | {row.description for row in rows}) - {""})) or ("x",)
     paths = tuple(sorted({fold(at) for row in rows for at in row.paths})) or ("changes",)
     needle = needles_from(pool)
+    ids = [value for field in IDENTIFYING for value in by_field[field]]
+    identifier = st.sampled_from([*map(fold, ids), *(encode("evt", one) for one in IDS), "x"])
     equals = st.sampled_from(PLAIN_FIELDS).flatmap(
         lambda field: st.builds(
             Equals, st.just(field), st.lists(patterns_from(by_field[field]), max_size=3).map(tuple), st.booleans()
@@ -203,6 +211,10 @@ def queries_about(rows: Sequence[Record]) -> st.SearchStrategy[Query]:
         needle.map(Contains),
         needle.map(Contains),
         needle.map(Contains),
+        st.lists(needle, min_size=2, max_size=3).map(tuple).map(ContainsInOrder),
+        st.lists(identifier, min_size=1, max_size=2).map(tuple).map(HasIdentifier),
+        st.sampled_from(paths).map(HasPath),
+        st.builds(ValueAtPath, st.sampled_from(paths), needle.map(EqualTo)),
         st.sampled_from(SENTENCE_WORDS).map(fold).map(Contains),
         equals,
         equals,

@@ -16,6 +16,7 @@ from tallystick.query.conditions import (
     Between,
     Condition,
     Contains,
+    ContainsInOrder,
     Equals,
     InNetwork,
     Not,
@@ -30,6 +31,10 @@ DAY = 86_400_000_000
 WRITTEN = (
     "OR", "AND", "NOT", " OR ", "(", ")", "-", " -", '"', ":", "user:", "status:", "usr:", "on:", "changes.",
     "changes.a:", "ip:", "id:", "after:2024-01-15", "before:2024-01-01", "evt_0*", "1.2.3.4/", " ",
+    "“", "”", "'", "`", "|", "||", "&&", "&", "!",
+    "=", "!=", ">", ">=", "<", "=~", "[", "]", "{", "}", " TO ", "..", ",", "/", ".*", "+", "@", '."', "metadata.a[",
+    "x:>", "changes.a:>", "severity:", "_exists_:", "index=", " in ", " like ", "select ", " from ", "—", "–",
+    "stats", "and ", "not ", "\u200b",
 )  # fmt: skip
 
 
@@ -65,10 +70,32 @@ class TestWords:
 
     @pytest.mark.parametrize(
         "word",
-        ["deploy", "john@", "vpc-prod", "failed", "a*b", "or", "and", "Not", "a-b", "*", ".", "10:30", "7%"],
+        [
+            "deploy",
+            "john@",
+            "vpc-prod",
+            "failed",
+            "or",
+            "and",
+            "Not",
+            "a-b",
+            ".",
+            "10:30",
+            "7%",
+            "don't",
+            "wow!",
+            "r&d",
+        ],
     )
     def test_a_word_is_looked_for_as_it_stands(self, word: str) -> None:
         assert read(word) == Contains(fold(word))
+
+    def test_a_star_in_a_word_stands_for_any_text_of_one_value(self) -> None:
+        assert read("Deploy*") == read("*deploy") == read("*deploy**") == Contains("deploy")
+        assert read("vpc-*-Prod*") == ContainsInOrder(("vpc-", "-prod"))
+        assert read("*") == EVERYTHING
+        assert read("* a") == a
+        assert read(r"a\*b") == read('"a*b"') == Contains("a*b")
 
     def test_words_are_folded(self) -> None:
         assert read("ΌΣΟΣ") == Contains("όσοσ")
@@ -235,12 +262,10 @@ class TestMistakes:
         [
             ("usr:bob", 1, "user:bob"),
             ("a Actor:bob b", 3, "a user:bob b"),
-            ("arn:aws:iam::123", 1, '"arn:aws:iam::123"'),
-            ("localhost:8080", 1, '"localhost:8080"'),
             ("metadta.team:x", 1, "metadata.team:x"),
-            ("changes:x", 1, '"changes:x"'),
+            ("chnges:x", 1, '"chnges:x"'),
             ("status:", 8, "status:failed"),
-            ("status: failed", 8, "status:failed failed"),
+            ("status: OR", 8, "status:failed OR"),
             ('user:""', 6, "user:sarah@acme.com"),
             ("status:broken", 8, "status:failed"),
             ("status:failure", 8, "status:failed"),
@@ -256,7 +281,7 @@ class TestMistakes:
             ("on:7d", 4, "on:2024-01-15"),
             ("changes.:x", 1, "changes.error:x"),
             ("changes..x:y", 1, "changes.x:y"),
-            ("user:(a OR b)", 6, "user:sarah@acme.com (a OR b)"),
+            ("user:()", 1, '"()"'),
             ('user:a"b"', 7, 'user:a "b"'),
             ("OR", 1, '"OR"'),
             ("a OR", 3, "a"),

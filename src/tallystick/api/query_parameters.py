@@ -78,7 +78,9 @@ FILTERS = (
     _repeatable("actor_type", "Kind of actor.", enum=list(get_args(ActorType))),
     _repeatable("severity", "Severity.", enum=list(SEVERITIES)),
     _repeatable(
-        "q", 'Search: words, "phrases", OR, -word, parentheses, and qualifiers such as `user:`. Empty: all events.'
+        "q",
+        'Search: words, "phrases", OR, -word, parentheses, qualifiers such as `user:`, and values in the details such '
+        "as `changes.replicas:>3` or `metadata.team:*`. Empty: all events.",
     ),
 )
 _ALLOW_MISSING = _query(

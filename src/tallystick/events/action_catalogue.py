@@ -21,8 +21,9 @@ from tallystick.events.catalogue import (
 )
 from tallystick.events.sentence_template import fixed_texts
 from tallystick.query.case_folding import fold
-from tallystick.query.conditions import And, Condition, Contains, Equals, Not, Or, Query
+from tallystick.query.conditions import And, AtPath, Condition, Contains, Equals, HasIdentifier, Not, Or, Query
 from tallystick.query.own_records import IMPORTED, RESERVED
+from tallystick.query.values import may_be_identifier, other_spellings
 
 MIN_WORD = 4  # letters of a word that is looked for in sentences
 MOST_KEPT_WORDS = 1_000
@@ -75,14 +76,15 @@ class ActionCatalogue:
         return _built_in_defaults(action) if own is None else (own.category, own.status, own.severity)
 
     def expand_query(self, query: Query) -> Query:
-        """The query, with words that are also looked for in the sentences of actions."""
+        """The query, with words that are also looked for in the sentences of actions and among ids."""
         condition = self.expand(query.condition)
         if condition == query.condition:
             return query
         return Query(condition, query.start, query.end, query.needles)
 
     def expand(self, condition: Condition) -> Condition:
-        """The condition, except that a word or phrase also finds the events whose action's sentence has it.
+        """The condition, except that a word or phrase also finds the events whose action's sentence has it, whose id,
+        session, request, trace or external id it is, or that have it with letters composed in another way.
 
         Sentences are not stored: a word stands for the actions in whose fixed text it begins a word.
         """
@@ -90,6 +92,9 @@ class ActionCatalogue:
             case Contains():
                 named = self._named([condition])
                 return Or((condition, *named)) if named else condition
+            case AtPath(path, needles):
+                spellings = [other for needle in needles for other in other_spellings(needle)]
+                return AtPath(path, (*needles, *spellings)) if spellings else condition
             case Not(inner):
                 return Not(self.expand(inner))
             case And(conditions):
@@ -107,9 +112,14 @@ class ActionCatalogue:
                 return condition
 
     def _named(self, words: Iterable[Contains]) -> list[Condition]:
-        """The condition that an event has an action whose sentence has any of the words; none if there is no such."""
-        actions = tuple(dict.fromkeys(action for word in words for action in self.actions_with(word.needle)))
-        return [Equals("action", actions, wildcards=False)] if actions else []
+        """The conditions by which events have any of the words without containing them: by the sentence of their
+        action, an id, or another spelling."""
+        needles = list(dict.fromkeys(word.needle for word in words))
+        actions = tuple(dict.fromkeys(action for needle in needles for action in self.actions_with(needle)))
+        found: list[Condition] = [Equals("action", actions, wildcards=False)] if actions else []
+        if ids := tuple(needle for needle in needles if may_be_identifier(needle)):
+            found.append(HasIdentifier(ids))
+        return found + [Contains(other) for needle in needles for other in other_spellings(needle)]
 
     def actions_with(self, needle: str) -> tuple[str, ...]:
         """The actions whose sentence has the folded word or phrase, but whose name does not."""

@@ -8,7 +8,20 @@ import msgspec
 from tallystick.access.organizations import MOST_DAYS
 from tallystick.errors import BadRequest, TallystickError
 from tallystick.intake_rules.protection import applying
-from tallystick.query.conditions import EVERYTHING, And, AtPath, Between, Condition, Contains, Not, Or
+from tallystick.query.conditions import (
+    EVERYTHING,
+    And,
+    AtPath,
+    Between,
+    Condition,
+    Contains,
+    ContainsInOrder,
+    HasPath,
+    InElement,
+    Not,
+    Or,
+    ValueAtPath,
+)
 from tallystick.search.grammar import parse
 
 PREFIX = "irl"
@@ -111,7 +124,9 @@ def _check_columns(condition: Condition) -> None:
                 f"A rule cannot search for the word `{needle[:60]}`. Use qualifiers, such as `action:`, `user:`, "
                 "`type:`, `source:` or `ip:`.",
             )
-        case AtPath(path):
+        case ContainsInOrder(pieces):
+            _check_columns(Contains("*".join(pieces)))
+        case AtPath(path) | HasPath(path) | ValueAtPath(path) | InElement(path):
             raise invalid_rule("query", f"A rule cannot look into the details of an event (`{path[:60]}`).")
         case Between():
             raise invalid_rule("query", "A rule applies to events of any time. Leave out after:, before: and on:.")

@@ -50,6 +50,8 @@ STANDS_IN: Mapping[Field, tuple[str, ...]] = {
     "model": ("model",),
     "mode": ("mode",),
 }
+# Where ids stand that a word finds as a whole, besides the id of the event.
+IDENTIFIERS = ("session_id", "agent_session_id", "request_id", "trace_id", "external_id")
 MULTIPLE = frozenset({"other_resource_types", "other_resource_ids", "other_resource_names"})
 
 
@@ -58,6 +60,22 @@ class Contains:
     """Some searchable field, or one value in the details, contains `needle` (folded, not empty)."""
 
     needle: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainsInOrder:
+    """Some searchable field, or one value in the details, contains all `pieces` (folded, not empty), one behind the
+    other."""
+
+    pieces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HasIdentifier:
+    """The id of the event, or its external, request, session, agent session or trace id, is one of `values` (folded,
+    not empty)."""
+
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +117,65 @@ class AtPath:
 
 
 @dataclass(frozen=True, slots=True)
+class EqualTo:
+    """A value that is this text (folded), or the same number."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumberWithin:
+    """A value that is a number between these decimal numbers; None is open. They belong to it if the flag says so."""
+
+    low: str | None
+    high: str | None
+    has_low: bool = True
+    has_high: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TimeWithin:
+    """A value that is a date or time with start ≤ time < end, microseconds since 1970 UTC; None is open.
+
+    A date is its first moment in UTC, as is a time without a zone.
+    """
+
+    start: int | None
+    end: int | None
+
+
+ValueTest = EqualTo | NumberWithin | TimeWithin
+
+
+@dataclass(frozen=True, slots=True)
+class HasPath:
+    """The details have a value at `path` (folded) or below it."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValueAtPath:
+    """A value in the details at `path` (folded) or below it passes the test."""
+
+    path: str
+    test: ValueTest
+
+
+@dataclass(frozen=True, slots=True)
+class InElement:
+    """One element of a list in the details at `path` (folded) fulfils the condition.
+
+    Lists within the list have their elements in it too, a single object is a list of one, and what has no value (an
+    empty object) is no element. The condition is made of
+    AtPath, HasPath and ValueAtPath, whose paths begin at the element, by Not, And and Or.
+    """
+
+    path: str
+    condition: "Condition"
+
+
+@dataclass(frozen=True, slots=True)
 class Between:
     """start ≤ event timestamp < end, microseconds since 1970 UTC; None is open."""
 
@@ -130,7 +207,21 @@ class Or:
     conditions: tuple["Condition", ...]
 
 
-Condition = Contains | Equals | IsResource | InNetwork | AtPath | Between | RecordedByTallystick | Not | And | Or
+InDetails = AtPath | HasPath | ValueAtPath | InElement
+Condition = (
+    Contains
+    | ContainsInOrder
+    | HasIdentifier
+    | Equals
+    | IsResource
+    | InNetwork
+    | InDetails
+    | Between
+    | RecordedByTallystick
+    | Not
+    | And
+    | Or
+)
 
 EVERYTHING = And(())
 

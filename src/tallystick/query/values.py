@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from unicodedata import normalize
 
 from tallystick.ids import ALPHABET
+from tallystick.query.case_folding import fold
 
 _MAPPED = 0xFFFF << 32
 PREFIX = "evt_"
@@ -17,6 +19,8 @@ _BITS = 5
 _VALUE = {letter: value for value, letter in enumerate(ALPHABET)}
 
 
+MIN_IDENTIFIER, MAX_IDENTIFIER = 4, 1_024  # characters
+_ID_SIGN = re.compile(r"[0-9_:]")
 # A run of backslashes and the star behind it; the lookbehind keeps a long run from being read once for each backslash.
 _STARS = re.compile(r"(?<!\\)(\\*)\*")
 
@@ -102,6 +106,20 @@ def fits(value: str, pieces: Sequence[str]) -> bool:
             return False
         at = found + len(piece)
     return True
+
+
+def may_be_identifier(word: str) -> bool:
+    """Whether a folded word is also looked for among ids: no natural word has a digit, a low line or a colon."""
+    return MIN_IDENTIFIER <= len(word) <= MAX_IDENTIFIER and _ID_SIGN.search(word) is not None
+
+
+@lru_cache(maxsize=1_024)
+def other_spellings(word: str) -> tuple[str, ...]:
+    """The folded word with accents as letters of their own, or joined with the letter before, where it is not so."""
+    if word.isascii():
+        return ()
+    spellings = dict.fromkeys(fold(normalize(form, word)) for form in ("NFC", "NFD"))
+    return tuple(one for one in spellings if one != word)
 
 
 def event_id_span(pattern: str) -> tuple[int, int] | None:

@@ -56,8 +56,10 @@ class Clock:
         today = from_us(self.now).astimezone(self.zone).date()
         if word in ("today", "yesterday"):
             return self.day(today - timedelta(days=word == "yesterday"))
-        if _AGO.fullmatch(word):
-            at = self.now - parse_duration(word)
+        if (ago := word.removeprefix("now").removeprefix("-")) != word and not ago:
+            return DateOrTime(self.now, self.now)
+        if _AGO.fullmatch(ago):
+            at = self.now - parse_duration(ago)
             return DateOrTime(at, at)
         if _DAY.fullmatch(word):
             return self.day(date.fromisoformat(word))

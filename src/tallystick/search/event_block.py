@@ -6,9 +6,12 @@ from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any
 
+import msgspec
+
 from tallystick.events.record import Record
+from tallystick.ids import encode
 from tallystick.query.case_folding import fold
-from tallystick.query.conditions import MULTIPLE, STANDS_IN, Field
+from tallystick.query.conditions import IDENTIFIERS, MULTIPLE, STANDS_IN, Field
 from tallystick.query.values import number
 from tallystick.search.word_index import WordIndex
 from tallystick.store.rows import client_text, search_text
@@ -41,6 +44,9 @@ class EventBlock:
         self._names: dict[Field, list[frozenset[str]]] = {}
         self._addresses: list[int | None] | None = None
         self._rows_by_word: dict[str, list[int]] | None = None
+        self._parsed: dict[int, Any] = {}
+        self._identifiers: list[frozenset[str]] | None = None
+        self._all_identifiers: frozenset[str] = frozenset()
 
     def text(self, row: int) -> str:
         """Everything that a bare word is searched in, folded, joined by NUL, which no value and no needle contains."""
@@ -89,8 +95,29 @@ class EventBlock:
         for first, end in ((path, path + "\0"), (path + ".", path + "/")):
             yield from values[bisect_left(paths, first) : bisect_left(paths, end)]
 
+    def details_json(self, row: int) -> Any:
+        """The details of an event as they were stored, parsed; None of an event that has lost them."""
+        if row not in self._parsed:
+            try:
+                self._parsed[row] = msgspec.json.decode(self.records[row].details)
+            except msgspec.DecodeError:
+                self._parsed[row] = None
+        return self._parsed[row]
+
+    def has_identifier(self, row: int, wanted: frozenset[str]) -> bool:
+        """Whether an id of the event, of whatever kind, is one of the wanted ones (folded)."""
+        if self._identifiers is None:
+            self._identifiers = [frozenset(map(_fold, filter(None, _identifiers(one)))) for one in self.records]
+            self._all_identifiers = frozenset().union(*self._identifiers)
+        return not self._all_identifiers.isdisjoint(wanted) and not self._identifiers[row].isdisjoint(wanted)
+
 
 _NONE: frozenset[str] = frozenset()
+_IDENTIFIERS = attrgetter(*IDENTIFIERS)
+
+
+def _identifiers(record: Record) -> tuple[str, ...]:
+    return encode("evt", record.id), *_IDENTIFIERS(record)
 
 
 def _others(record: Record, field: Field) -> frozenset[str]:

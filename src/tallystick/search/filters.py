@@ -23,6 +23,8 @@ MOST_VALUES = 100
 # A plus sign that was not percent-encoded arrives as a blank; before an offset it can have been nothing else.
 _LOST_PLUS = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:[0-9]{2})$")
 
+_LOST_PLUS_OF_ADDRESS = re.compile(r"(?<=[^\s@]) (?=[^\s@]+@[^\s@]+$)")
+
 Given = dict[str, list[str]]
 
 
@@ -96,6 +98,8 @@ def _moment(name: str, text: str | None, clock: Clock) -> DateOrTime | None:
 
 
 def _field(name: str, values: list[str], clock: Clock) -> Condition:
+    if name == "user":  # no address has a blank before its @: a plus sign was not percent-encoded
+        values = [*values, *(_LOST_PLUS_OF_ADDRESS.sub("+", value) for value in values)]
     try:
         return any_of(condition_of(QUALIFIERS[name], value, clock) for value in values)
     except BadValue as problem:

@@ -20,6 +20,7 @@ from tallystick.ledger.tables import logs
 from tallystick.query.conditions import Condition, Query
 from tallystick.query.scope import Scope
 from tallystick.search import counts
+from tallystick.search.identifiers import KnownIdentifiers
 from tallystick.search.match import compile_match
 from tallystick.search.page import Order, Page, Relation, decode, fingerprint
 from tallystick.search.paging import PageRequest, as_stored_event, by_time, page_by_index
@@ -56,6 +57,7 @@ class Finder:
         self._store = store
         self._client_words = ClientWords(store)
         self.catalogues = ActionCatalogues(database)
+        self._identifiers = KnownIdentifiers(store)
         self._counting = ThreadPoolExecutor(COUNT_WORKERS, thread_name_prefix="counting")
 
     def close(self) -> None:
@@ -90,6 +92,7 @@ class Finder:
             aside = _aside(connection, scope, query)
             missing = missing_within(connection, scope, start=query.start)
             lost = lost_within(connection, scope, start=query.start)
+        query = self._identifiers.narrow(scope, query, through)
         total: Future[tuple[int, Relation]] | None = None
         if count != "none":
             seconds = SECONDS if count == "exact" else COUNT_SECONDS
@@ -122,6 +125,7 @@ class Finder:
         """The number of matching events, as exactly as the time allows."""
         query = self.catalogues.of(scope.org_id).expand_query(query)
         aside = self._aside(scope, query)
+        query = self._narrowed(scope, query)
         number, relation = counts.total(
             self._store, self._client_words, scope, query, exact=False, seconds=COUNT_SECONDS
         )
@@ -173,7 +177,9 @@ class Finder:
         With `missing`, ranges of indexes, where events that might be counted are missing; `partial` is of time alone.
         """
         query = self.catalogues.of(scope.org_id).expand_query(query)
-        counted = counts.histogram(self._store, scope, query, self._aside(scope, query), buckets=buckets, zone=zone)
+        aside = self._aside(scope, query)
+        query = self._narrowed(scope, query)
+        counted = counts.histogram(self._store, scope, query, aside, buckets=buckets, zone=zone)
         return self._marked(scope, query, counted)
 
     def facets(
@@ -187,6 +193,7 @@ class Finder:
         """
         query = self.catalogues.of(scope.org_id).expand_query(query)
         aside = self._aside(scope, query)
+        query = self._narrowed(scope, query)
         counted = counts.facets(self._store, scope, query, aside, field, limit=limit, containing=containing)
         return self._marked(scope, query, counted)
 
@@ -229,6 +236,11 @@ class Finder:
             times = [record.occurred_at for record in aside if judge(record)]
             found[place] = min((at for at in (found[place], *times) if at is not None), default=None)
         return found
+
+    def _narrowed(self, scope: Scope, query: Query) -> Query:
+        with self._database.read() as connection:
+            through, _ = self._index_state(connection, scope)
+        return self._identifiers.narrow(scope, query, through)
 
     def _aside(self, scope: Scope, query: Query) -> Aside:
         with self._database.read() as connection:

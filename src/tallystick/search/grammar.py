@@ -1,27 +1,41 @@
 """The grammar of the search box: from text to a condition, or to a mistake with its column.
 
     query := group ("OR" group)*        group := part (["AND"] part)*
-    part  := ["-" | "NOT"] ("(" query ")" | word | "phrase" | qualifier:value | path:value)
+    part  := ["-" | "NOT"] ("(" query ")" | word | "phrase" | qualifier:value | path:value | path[query])
 
-In one group, a repeated qualifier matches any of its values.
+In one group, a repeated qualifier matches any of its values; but `>` and `<` of one path must both hold.
 """
 
 from typing import NoReturn
 
 from tallystick.clock import zone_of
 from tallystick.errors import BadRequest
-from tallystick.query.case_folding import fold
-from tallystick.query.conditions import EVERYTHING, And, AtPath, Between, Condition, Contains, Not, Or
-from tallystick.query.values import unescaped
+from tallystick.query.conditions import (
+    EVERYTHING,
+    And,
+    AtPath,
+    Between,
+    Condition,
+    Contains,
+    ContainsInOrder,
+    EqualTo,
+    InElement,
+    Not,
+    Or,
+    ValueAtPath,
+)
 from tallystick.search.dates import Clock
-from tallystick.search.qualifiers import BadValue, any_of, condition_of
-from tallystick.search.tokens import Token, mistake, quoted, quoted_pattern, tokens_of
+from tallystick.search.qualifiers import BadValue, any_of
+from tallystick.search.term_heads import COMPARISONS
+from tallystick.search.token_reader import tokens_of
+from tallystick.search.tokens import Token, mistake, quoted, quoted_pattern
+from tallystick.search.value_conditions import path_condition, qualifier_condition, word_condition
 
 MOST_TERMS = 100
 DEEPEST = 20
 
 # What cannot begin a part.
-_ENDS = ("AND", "OR", ")", "end")
+_ENDS = ("AND", "OR", ")", "]", "end")
 
 
 def parse(text: str, *, now: int, zone: str = "UTC") -> Condition:
@@ -41,8 +55,12 @@ def needles(condition: Condition) -> tuple[str, ...]:
     match condition:
         case Contains(needle):
             return (needle,)
-        case AtPath(_, wanted):
+        case AtPath(_, wanted) | ContainsInOrder(wanted):
             return wanted
+        case ValueAtPath(_, EqualTo(text)):
+            return (text,)
+        case InElement(_, inner):
+            return needles(inner)
         case And(conditions) | Or(conditions):
             return tuple(dict.fromkeys(needle for each in conditions for needle in needles(each)))
         case _:
@@ -83,18 +101,19 @@ class _Parser:
         bounds: list[Token] = []
         if self._next().kind in ("AND", "OR"):
             self._joint(alone=True)
-        while self._next().kind not in ("OR", ")", "end"):
-            if self._next().kind == "AND":
+        while self._next().kind not in ("OR", ")", "]", "end"):
+            is_joined = self._next().kind == "AND"
+            if is_joined:
                 self._joint()
             first = self._next()
             condition = self._part()
-            if first.kind in ("qualifier", "path"):
-                found.setdefault((first.kind, first.name), []).append(condition)
+            if first.kind in ("qualifier", "path") and not (is_joined and not first.name_end):
+                found.setdefault((first.kind, first.name, first.operator[:1]), []).append(condition)
             else:
                 found[condition] = [condition]
             if first.name in ("after", "before"):
                 bounds.append(first)
-        parts = [any_of(each) for each in found.values()]
+        parts = [part for each in found.values() if (part := any_of(each)) != EVERYTHING]
         self._check_period(parts, bounds)
         return parts[0] if len(parts) == 1 else And(tuple(parts))
 
@@ -115,10 +134,25 @@ class _Parser:
             if self._next().kind in ("-", "NOT", *_ENDS):
                 sign = token.text or "-"
                 self._wrong(token, f"`{sign}` excludes what follows it, but nothing follows.", quoted(sign) + " ")
-            return Not(self._part())
+            excluded = self._part()
+            if excluded == EVERYTHING:
+                self._wrong(token, "This excludes every event.", "")
+            return Not(excluded)
         if token.kind == "(":
             return self._parenthesis(token)
-        return self._term(token)
+        return self._element(token) if token.kind == "[" else self._term(token)
+
+    def _element(self, token: Token) -> Condition:
+        """The conditions in brackets, which one element of a list fulfils."""
+        if self._next().kind in ("]", "end"):
+            detail = f"Write the conditions on one element in the brackets, as in `{token.name}[type:user id:7]`."
+            mistake(self._text, token.end, token.end, detail, "type:user" + "]" * (self._next().kind == "end"))
+        found = self._either()
+        if self._next().kind != "]":
+            detail = "This bracket is not closed. Add `]` where the conditions on one element end."
+            mistake(self._text + "]", token.start, token.start, detail, "")
+        self._take()
+        return InElement(token.name, found)
 
     def _parenthesis(self, token: Token) -> Condition:
         self._depth += 1
@@ -142,23 +176,25 @@ class _Parser:
         if self._terms > MOST_TERMS:
             detail = f"A search can have at most {MOST_TERMS} words and qualifiers."
             mistake(self._text, token.start, len(self._text), detail, "")
-        if token.kind == "word":
-            return Contains(fold(unescaped(token.text)))
-        if token.kind == "path":
-            return AtPath(token.name, (fold(unescaped(token.text)),))
-        return self._qualifier(token)
+        return word_condition(token) if token.kind == "word" else self._valued(token)
 
-    def _qualifier(self, token: Token) -> Condition:
+    def _valued(self, token: Token) -> Condition:
         name, value = token.name, token.text
         try:
-            if name == "action" and "." not in value and "*" not in value:
+            if name == "action" and token.kind == "qualifier" and "." not in value and "*" not in value:
                 raise BadValue(
                     f"An action is `noun.verb`, so `{value[:60]}` matches none. "
                     f"To match the beginning, write `action:{value[:60]}*`.",
                     value + "*",
                 )
-            return condition_of(name, value, self._clock)
+            if token.kind == "path":
+                return path_condition(token, self._clock)
+            return qualifier_condition(token, self._clock)
         except BadValue as problem:
+            if token.operator in COMPARISONS and problem.suggestion in ("", value):  # the text itself, for a value
+                written = f"{self._text[token.start : token.name_end]}:" if token.name_end else ""
+                instead = written + quoted(f"{token.operator}{value}")
+                mistake(self._text, token.start, token.end, problem.detail, instead)
             mistake(self._text, token.value_at, token.end, problem.detail, quoted_pattern(problem.suggestion))
 
     def _check_period(self, parts: list[Condition], bounds: list[Token]) -> None:

@@ -20,18 +20,24 @@ from tallystick.query.conditions import (
     Between,
     Condition,
     Contains,
+    ContainsInOrder,
     Equals,
+    HasIdentifier,
+    HasPath,
+    InElement,
     InNetwork,
     IsResource,
     Not,
     Or,
     Query,
     RecordedByTallystick,
+    ValueAtPath,
 )
 from tallystick.query.own_records import is_own_record
 from tallystick.query.values import event_id_span as id_span
 from tallystick.query.values import fits, network_span, split_patterns
 from tallystick.search.event_block import EventBlock
+from tallystick.search.match_details import has_value
 from tallystick.search.word_index import WordIndex
 
 Match = Callable[[Record], bool]
@@ -77,8 +83,13 @@ def _compiled(condition: Condition) -> Selection:
             return lambda block, rows: [
                 row for row in rows if (at := block.addresses()[row]) is not None and _within(at, spans)
             ]
-        case AtPath():
-            return _at_path(condition)
+        case ContainsInOrder(pieces):
+            return _contains_in_order(pieces)
+        case HasIdentifier(values):
+            wanted = frozenset(values)
+            return lambda block, rows: [row for row in rows if block.has_identifier(row, wanted)]
+        case AtPath() | HasPath() | ValueAtPath() | InElement():
+            return lambda block, rows: [row for row in rows if has_value(block, row, condition)]
         case Between(start, end):
             return lambda block, rows: [row for row in rows if _is_between(block.records[row].occurred_at, start, end)]
         case RecordedByTallystick():
@@ -185,9 +196,9 @@ def _any(conditions: Sequence[Condition]) -> Selection:
 def _cost(condition: Condition) -> int:
     """0 for a condition on single fields, 1 for one that searches text, 2 for one that searches the details by path."""
     match condition:
-        case Contains():
+        case Contains() | ContainsInOrder():
             return 1
-        case AtPath():
+        case AtPath() | HasPath() | ValueAtPath() | InElement():
             return 2
         case Not(inner):
             return _cost(inner)
@@ -284,8 +295,13 @@ def _equals(condition: Equals) -> Selection:
     return select
 
 
-def _at_path(condition: AtPath) -> Selection:
-    path, needles = condition.path, condition.needles
-    return lambda block, rows: [
-        row for row in rows if any(_holds_any(value, needles) for value in block.values_at(row, path))
-    ]
+def _contains_in_order(pieces: Sequence[str]) -> Selection:
+    """The events of which one value contains the pieces one behind the other; NUL stands between values."""
+    pattern = ("", *pieces, "")
+
+    def select(block: EventBlock, rows: Rows) -> Rows:
+        texts = ((row, block.text(row)) for row in rows)
+        likely = ((row, text) for row, text in texts if all(map(text.__contains__, pieces)))
+        return [row for row, text in likely if any(fits(value, pattern) for value in text.split("\0"))]
+
+    return select

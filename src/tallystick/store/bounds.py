@@ -4,7 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tallystick.query.conditions import EVERYTHING, And, AtPath, Condition, Contains, Not, Or, Query
+from tallystick.query.conditions import (
+    EVERYTHING,
+    And,
+    AtPath,
+    Condition,
+    Contains,
+    ContainsInOrder,
+    HasPath,
+    InElement,
+    Not,
+    Or,
+    Query,
+    ValueAtPath,
+)
 from tallystick.query.scope import Scope
 from tallystick.store.query_sql import Estimate, sql_for
 
@@ -64,7 +77,7 @@ def _within(organization: str, estimate: Estimate) -> Estimate:
 
 def _has_text(condition: Condition) -> bool:
     match condition:
-        case Contains() | AtPath():
+        case Contains() | ContainsInOrder() | AtPath() | HasPath() | ValueAtPath() | InElement():
             return True
         case And(conditions) | Or(conditions):
             return any(_has_text(one) for one in conditions)

@@ -22,18 +22,24 @@ from tallystick.query.conditions import (
     Between,
     Condition,
     Contains,
+    ContainsInOrder,
     Equals,
+    HasIdentifier,
+    HasPath,
+    InElement,
     InNetwork,
     IsResource,
     Not,
     Or,
     Query,
     RecordedByTallystick,
+    ValueAtPath,
 )
 from tallystick.query.own_records import END_OF_OWN_WHAT
 from tallystick.query.values import address_text, network_span, split_patterns
 from tallystick.query.values import event_id_span as id_span
-from tallystick.store.schema import FOLDED_VALUES, SEARCHED, SEARCHED_AFTER, SEARCHED_LISTS, folded, names
+from tallystick.store.details_sql import details_sql, needles_of
+from tallystick.store.schema import SEARCHED, SEARCHED_AFTER, SEARCHED_LISTS, folded, names
 
 # The shortest needle that has a token: the index holds runs of three characters.
 TOKEN = 3
@@ -118,8 +124,13 @@ class _Writer:
                 return self.is_resource(kind, named)
             case InNetwork(networks):
                 return _any(self.inside(*network_span(network)) for network in networks)
-            case AtPath(path, needles):
-                return _all([*self.tokens(needles, wanted), self.at_path(path, needles)])
+            case ContainsInOrder(pieces):
+                return self.contains_in_order(pieces, wanted)
+            case HasIdentifier(values):
+                return self.has_identifier(values)
+            case AtPath() | HasPath() | ValueAtPath() | InElement():
+                needles = needles_of(condition)
+                return _all([*(self.tokens(needles, wanted) if needles else ()), details_sql(condition, self.bind)])
             case Between(start, end):
                 bounds = [(">=", start), ("<", end)]
                 return _all(f"occurred_at {sign} {self.time(at)}" for sign, at in bounds if at is not None)
@@ -235,11 +246,22 @@ class _Writer:
         # No address is kept as ::, which is an address too.
         return _all(tests if first else [*tests, "ip_address != ''"])
 
-    def at_path(self, path: str, needles: Iterable[str]) -> str:
-        at = folded("at")
-        here = f"({at} = {self.bind(path)} OR startsWith({at}, {self.bind(path + '.')}))"
-        holds = _any(f"position(value, {self.bind(needle)}) > 0" for needle in needles)
-        return f"arrayExists((at, value) -> {here} AND {holds}, details_paths, {FOLDED_VALUES})"
+    def contains_in_order(self, pieces: Sequence[str], wanted: bool) -> str:
+        """The index finds the longest piece; the pattern is compared with each value, between which NUL stands."""
+        pattern = self.bind(f"%{'%'.join(map(_like, pieces))}%")
+        longest = max(pieces, key=len)
+        tests = [*self.tokens([longest], wanted), f"search_text LIKE {pattern}"]
+        in_text = _all([*tests, f"arrayExists(one -> one LIKE {pattern}, splitByChar('\\0', search_text))"])
+        in_client = f"arrayExists(one -> one LIKE {pattern}, splitByChar('\\0', client_text))"
+        return _any([in_text, _all([f"client_text LIKE {pattern}", in_client])])
+
+    def has_identifier(self, values: Iterable[str]) -> str:
+        """Written as the indexes on these columns are."""
+        some = [self.bind(value) for value in values]
+        tests = [f"{folded(column)} IN ({', '.join(some)})" for column in ("request_id", "trace_id", "external_id")]
+        tests += [f"has({names('session')}, {value})" for value in some]
+        spans = [span for value in values if "*" not in value and (span := id_span(value))]
+        return _any([*tests, *(self.identified(*span) for span in spans)])
 
     def time(self, at: int) -> str:
         return f"fromUnixTimestamp64Micro(toInt64({self.bind(str(min(max(at, _EARLIEST), _LATEST)))}), 'UTC')"
@@ -261,8 +283,13 @@ def _narrowed(condition: Condition) -> bool:
     match condition:
         case Contains(needle):
             return len(needle) >= TOKEN
-        case AtPath(_, needles):
-            return all(len(needle) >= TOKEN for needle in needles)
+        case ContainsInOrder(pieces):
+            return len(max(pieces, key=len)) >= TOKEN
+        case HasIdentifier():
+            return True  # by the indexes on ids, which the engine combines with that on text
+        case AtPath() | HasPath() | ValueAtPath() | InElement():
+            needles = needles_of(condition)
+            return bool(needles) and all(len(needle) >= TOKEN for needle in needles)
         case And(conditions):
             return any(map(_narrowed, conditions))
         case Or(conditions):
@@ -293,7 +320,7 @@ def _has_estimate(condition: Condition) -> bool:
 
 
 def _is_plain(condition: Condition) -> bool:
-    return isinstance(condition, Equals | InNetwork | Between | RecordedByTallystick)
+    return isinstance(condition, Equals | HasIdentifier | InNetwork | Between | RecordedByTallystick)
 
 
 def _like_within(needle: str) -> str:

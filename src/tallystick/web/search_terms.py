@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from tallystick.search.grammar import MOST_TERMS
-from tallystick.search.tokens import QueryMistake, Token, tokens_of
+from tallystick.search.token_reader import tokens_of
+from tallystick.search.tokens import QueryMistake, Token
 
 _JOINTS = ("AND", "OR")
 
@@ -50,7 +51,7 @@ def _pieces(query: str, tokens: list[Token]) -> list[tuple[int, int, int]]:
         if depth == 0 and token.kind in ("-", "NOT"):
             inner = token.end + len(query[token.end :]) - len(query[token.end :].lstrip())
             continue
-        depth += {"(": 1, ")": -1}.get(token.kind, 0)
+        depth += {"(": 1, ")": -1, "[": 1, "]": -1}.get(token.kind, 0)
         if depth <= 0:
             pieces.append((start, inner, token.end))
             start, depth = -1, 0
