@@ -79,6 +79,9 @@ CODE_LINES = {
     # The rules are tables of AWS's words. Each list of calls would be longer, and wrong for the next service.
     "CloudTrail by rules of names: identities, outcomes, sign-ins, resources; shortened records (events)": 925,
     "account, region, credential, reason and all resources of CloudTrail records (events, cli)": 90,
+    "signs and names of other products' searches, read or refused with a correction (search)": 640,
+    "values at paths compared, elements of lists, words with stars, pasted ids (query, search, store, events)": 780,
+    "searches to offer where nothing was found (search, web)": 290,
     "hours, days, weeks and months of a zone, times of the wall, nanoseconds (clock, events, search, web)": 150,
     "escapes of values, links that find their event (query, search, web, events)": 150,
     "secrets in objects and lists under their names, evidence beside them (events)": 130,
