@@ -15,6 +15,7 @@ from tallystick.search.find import Finder
 from tallystick.search.page import Page, Relation
 from tallystick.web.event_row import EventRow, event_row
 from tallystick.web.filters import LABELS, Filters
+from tallystick.web.proposals import Proposal, proposals
 
 # A qualifier at the end of the search that matches whole values: many people expect it to match prefixes.
 _WHOLE = re.compile(r"(?:^|\s)((?:user|resource|action|type):([^\s\"*()]+))$")
@@ -39,7 +40,8 @@ class EventList:
 
     `is_count_deferred`: the page requests the count separately, after the rows. The live view continues after index
     `searchable_through`. `needles` are the search words to highlight; `api_path` gives the same events from the API.
-    `lost` are the ranges of indexes whose events are lost for good.
+    `lost` are the ranges of indexes whose events are lost for good. `proposals`: where nothing is found, searches that
+    find something.
     """
 
     filters: Filters
@@ -55,6 +57,7 @@ class EventList:
     retention_text: str = ""
     lost: Sequence[IndexRange] = ()
     empty_text: str = ""
+    proposals: Sequence[Proposal] = ()
     error: FilterError | None = None
 
 
@@ -102,6 +105,7 @@ def load_event_list(
         retention_text=_retention_text(query, page, filters),
         lost=page.lost,
         empty_text="" if rows or cursor else _empty_text(scope, finder, filters, query, page, now),
+        proposals=() if rows or cursor or page.partial else proposals(scope, finder, filters, now),
     )
 
 

@@ -46,7 +46,10 @@ export function barHeights({ success, failed }) {
 
 // The whole steps that a selection touches, as start and end in seconds since 1970. Steps are not all of one length.
 export function selectedPeriod({ at, ends }, from, to) {
-  const first = Math.max(at.findLastIndex((start) => start <= from), 0);
+  const first = Math.max(
+    at.findLastIndex((start) => start <= from),
+    0,
+  );
   const last = ends.findIndex((end) => end >= to);
   return { start: at[first], end: last < 0 ? ends.at(-1) : ends[last] };
 }

@@ -37,7 +37,10 @@ const QUALIFIERS = {
   "credential:": "the ID of a key or token",
   "user_agent:": "a browser or client",
   "changes.": "a value that changed, such as changes.error:",
+  "changes:*": "something changed",
   "metadata.": "a value in the metadata, such as metadata.team:",
+  "request.": "a value of the request, such as request.replicas:>3",
+  "response.": "a value of the response, such as response.status:500..599",
 };
 const WITHOUT_VALUES = ["id", "session", "request", "trace", "external_id"];
 const WITH_VALUES = Object.keys(QUALIFIERS)

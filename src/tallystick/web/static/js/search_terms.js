@@ -3,8 +3,7 @@
 // Values are quoted by the server alone, in the completions and in the terms that it hands out.
 
 // A minus, perhaps a qualifier, and what is typed of a value. A quote behind an odd number of backslashes is a letter.
-const WORD =
-  /(?:^|[\s(])-?((?:([a-z_]+):)?("(?:(?<!\\)(?:\\\\)*\\"|[^"])*|(?:(?<!\\)(?:\\\\)*\\"|[^\s()"])*))$/i;
+const WORD = /(?:^|[\s(])-?((?:([a-z_]+):)?("(?:(?<!\\)(?:\\\\)*\\"|[^"])*|(?:(?<!\\)(?:\\\\)*\\"|[^\s()"])*))$/i;
 const ESCAPED = /(?<!\\)(\\+)(["*])/g;
 // The name of a term, with its colon; keys of a path may be in quotes.
 const NAME = /^(?:"(?:\\"|[^"])*"|[^":])*:/;
@@ -15,9 +14,7 @@ const OR = /(?<![\p{L}\p{N}_])OR(?![\p{L}\p{N}_])/u;
 export function wordBefore(text, caret) {
   const before = text.slice(0, caret);
   const [, word = "", name = "", written = ""] = WORD.exec(before) ?? [];
-  const value = written
-    .replace(/^"/, "")
-    .replace(ESCAPED, (_, run, letter) => "\\".repeat(run.length >> 1) + letter);
+  const value = written.replace(/^"/, "").replace(ESCAPED, (_, run, letter) => "\\".repeat(run.length >> 1) + letter);
   return { word, name: name.toLowerCase(), value, start: before.length - word.length, end: before.length };
 }
 
