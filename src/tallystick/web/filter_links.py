@@ -13,7 +13,7 @@ from tallystick.search.grammar import parse
 from tallystick.search.tokens import QueryMistake, path_term, quoted_pattern
 from tallystick.web.filters import REPEATED, Filters
 
-OR = re.compile(r"\bOR\b")
+OR = re.compile(r"\bOR\b|\|", re.IGNORECASE)  # in capitals or beside a qualifier, or a sign for it
 _LINE_BREAKS = frozenset("\n\r")
 # The name of a term, with its colon; keys of a path may be in quotes.
 _NAME = re.compile(r'(?:"(?:\\"|[^"])*"|[^":])*:')

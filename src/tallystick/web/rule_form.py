@@ -35,6 +35,7 @@ from tallystick.web.dependencies import (
     ViewerDep,
     WebRequest,
 )
+from tallystick.web.filter_links import OR
 from tallystick.web.filters import REPEATED, Filters
 from tallystick.web.form_request import FormRequestDep
 from tallystick.web.page_access import ADMINS, WHOLE_TRAIL
@@ -217,7 +218,7 @@ def rule_search_of(filters: Filters) -> str:
     parameters = filters.parameters(now_us())
     terms = [f"{QUALIFIERS[name]}:{quoted_pattern(value)}" for name in REPEATED for value in parameters.get(name, ())]
     if filters.q:
-        terms.append(f"({filters.q})" if " OR " in filters.q and terms else filters.q)
+        terms.append(f"({filters.q})" if OR.search(filters.q) and terms else filters.q)
     return " ".join(terms)
 
 

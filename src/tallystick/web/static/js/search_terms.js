@@ -7,7 +7,7 @@ const WORD = /(?:^|[\s(])-?((?:([a-z_]+):)?("(?:(?<!\\)(?:\\\\)*\\"|[^"])*|(?:(?
 const ESCAPED = /(?<!\\)(\\+)(["*])/g;
 // The name of a term, with its colon; keys of a path may be in quotes.
 const NAME = /^(?:"(?:\\"|[^"])*"|[^":])*:/;
-const OR = /(?<![\p{L}\p{N}_])OR(?![\p{L}\p{N}_])/u;
+const OR = /(?<![\p{L}\p{N}_])or(?![\p{L}\p{N}_])|\|/iu; // in capitals or beside a qualifier, or a sign for it
 
 // The unfinished word before the caret: `word` as written without its minus, from `start` to `end`, its qualifier
 // (`name`, lower case) and `value`.
