@@ -58,7 +58,8 @@ def name_meant(name: str) -> str | None:
     if dot and below:
         root = _nearest(part, PARTS)
         return f"{root}.{name.partition('.')[2]}" if root else None
-    near = _nearest(folded, (*NAMES, *PARTS, *(one for one in OTHER_NAMES if "." not in one)))
+    begun = [one for one in NAMES if len(folded) > _SHORT and one.startswith(folded)]
+    near = begun[0] if begun else _nearest(folded, (*NAMES, *PARTS, *(one for one in OTHER_NAMES if "." not in one)))
     return OTHER_NAMES.get(near, f"{near}." if near in PARTS and near not in NAMES else near) if near else None
 
 
