@@ -201,7 +201,8 @@ def test_what_cannot_be_meant_is_refused_with_a_correction(text: str, suggestion
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("usr", "user"), ("stat", "status"), ("resorce", "resource"), ("ctaegory", "category"), ("metdata.a", "metadata.a"), ("urn", None),
+    [("usr", "user"), ("stat", "status"),
+     ("resorce", "resource"), ("ctaegory", "category"), ("metdata.a", "metadata.a"), ("urn", None),
      ("repo", None), ("arn", None), ("host", None), ("node", None), ("foo", None)],
 )  # fmt: skip
 def test_only_a_name_that_is_near_is_meant(name: str, meant: str | None) -> None:

@@ -95,7 +95,7 @@ def _read_bundle(name: str, file: BinaryIO, advance: Callable[[int], None]) -> I
             yield from _read(
                 f"{name}, {own_export.BUNDLED_EVENTS}", cast(BinaryIO, lines), "tallystick", lambda _: None
             )
-    except (BadZipFile, KeyError, RuntimeError, NotImplementedError, EOFError, zlib.error) as problem:
+    except (BadZipFile, KeyError, RuntimeError, EOFError, zlib.error) as problem:
         yield ParsedEvent(name, None, f"not a bundle of Tallystick, or damaged ({problem})", foreign=True)
     advance(file.seek(0, os.SEEK_END))
 
