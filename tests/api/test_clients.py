@@ -46,7 +46,7 @@ def json_answers() -> dict[str, set[str]]:
             for answer in operation["responses"].values():
                 reference = answer.get("content", {}).get("application/json", {}).get("schema", {}).get("$ref", "")
                 if reference:
-                    place = f"api/{operation['tags'][0].lower()}/{name}.py"
+                    place = f"api/{operation['tags'][0].lower().replace(' ', '_')}/{name}.py"
                     found.setdefault(place, set()).add(reference.rpartition("/")[2])
     return found
 

@@ -87,13 +87,16 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
     home = tmp_path_factory.mktemp("home")
     server = Server(home)
     server.start()
-    keys = {slug: server.key(server.organization(slug, days)) for slug, days in (("acme", 365), ("old", 30))}
+    keys = {slug: server.key(server.organization(slug, days)) for slug, days in (("acme", 365), ("old", 1))}
     with server.client(keys["old"]) as client:
-        at = (datetime.now(UTC) - timedelta(days=40)).isoformat()
+        # Not a day late when they are recorded: a late event would wait for a purge that tells of it.
+        expires = datetime.now(UTC) + timedelta(seconds=10)
+        at = (expires - timedelta(days=1)).isoformat()
         events = [{"action": "user.login", "timestamp": at} for _ in range(OLD_EVENTS)]
         answer = client.post("/v1/audit-logs?wait=searchable", json={"events": events}).raise_for_status().json()
         expired = {one["index"] for one in answer["events"]}
     server.stop()
+    wait_until(lambda: datetime.now(UTC) > expires)
     let_purge(server, "old")
     changes = FileChanges(home, tmp_path_factory.mktemp("changes"))
     outside = server.environ

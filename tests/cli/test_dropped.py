@@ -19,7 +19,7 @@ class DroppingServer:
 def test_an_import_counts_dropped_events_apart_and_not_as_new() -> None:
     sender = EventSender(DroppingServer(), lambda *_: None)  # type: ignore[arg-type]
     for _ in range(3):
-        sender.add("events.ndjson:1", {"action": "project.viewed"})
+        sender.add("events.ndjson:1", {"action": "project.viewed", "timestamp": "2026-01-15T12:00:00Z"})
     sender.flush()
     assert sender.counts.words == (
         "2 new, 0 known already, 0 refused; 1 dropped by intake rules of the organization"

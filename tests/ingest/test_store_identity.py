@@ -164,7 +164,12 @@ def test_an_insert_after_another_process_took_over_doubles_nothing(spine: Spine,
     for each in (scope, second):
         spine.record(each, *({"action": "project.updated", "metadata": {"n": n}} for n in range(20)))
     stop_before_the_insert(spine, monkeypatch)
-    assert spine.shipper.try_step() is None
+    # A merge would hide from the check which parts came by an insert; the events would be removed a step later.
+    spine.store.allow_merges(False)
+    try:
+        assert spine.shipper.try_step() is None
+    finally:
+        spine.store.allow_merges(True)
     assert len(spine.indexes(scope.org_id)) > spine.size(scope.org_id)  # it came too late
     assert spine.shipper.step() is False
     for each in (scope, second):

@@ -31,7 +31,7 @@ def texts_for(struct: type, place: str, *, left_out: tuple[str, ...] = ()) -> di
 
 def whole_event(several: bool) -> dict[str, Any]:
     """An event with every field; with three resources or one."""
-    nested = ("actor", "resource", "resources", "context", *OBJECTS)
+    nested = ("actor", "resource", "resources", "context", "enriched", *OBJECTS)
     resources = [texts_for(Resource, f"resource{number}_") for number in range(3 if several else 1)]
     return texts_for(EventInput, "event_", left_out=nested) | {
         "actor": texts_for(Actor, "actor_", left_out=("on_behalf_of",))

@@ -6,6 +6,7 @@ from pathlib import Path
 from tallystick.access import keys, organizations, passwords, people
 from tallystick.access.scopes import operator_scope
 from tallystick.clock import now_us
+from tallystick.data_access.setting import set_view_recording
 from tallystick.database.engine import Database
 from tallystick.ledger import log
 from tests.fixtures.quiet import without_rules
@@ -33,3 +34,13 @@ def settle(data_dir: Path, slug: str, name: str, roles: Mapping[str, str]) -> st
         key = keys.create_key(connection, scope, "test", ["events:read", "events:write"], now=now)
     database.close()
     return str(key)
+
+
+def record_views(data_dir: Path, slug: str, choice: str) -> None:
+    """Set how much of what people look at is recorded: such events hold what was searched for, and are found by it."""
+    (place,) = data_dir.glob("*.db")
+    database = Database(f"sqlite:///{place}", pool_size=1)
+    with database.write() as connection:
+        scope = operator_scope(organizations.by_slug(connection, slug).org_id)
+        set_view_recording(connection, scope, choice, now=now_us())
+    database.close()

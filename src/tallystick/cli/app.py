@@ -19,7 +19,7 @@ COMMANDS = {
     "demo": ("demo", "Run the server with a demo organization, whose data is brought up to date at each start."),
     "org": ("org", "Create and list organizations, and set their retention."),
     "user": ("user", "Add people to organizations."),
-    "key": ("key", "Create API keys."),
+    "key": ("key", "Create, list, rotate and revoke API keys."),
     "secret": ("secret", "Rotate the secret key, which encrypts the stored secrets."),
     "erasure": ("erasure", "Show and confirm erasures, where an organization has no two people for it."),
     "import": ("import_logs", "Import log files, and report how many events were new, known already, or refused."),

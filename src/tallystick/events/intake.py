@@ -58,6 +58,7 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
     digest: bytes  # SHA-256 of the redacted input, the same however it was written; b"" without external_id
     frame: bytes  # the record in MessagePack
     clock_skew: bool  # its timestamp was ahead of our clock
+    timestamp: str  # when it occurred, as the API writes times
     schema_warnings: tuple[SchemaWarning, ...] = ()  # where it does not fit the schema of its action
 
 
@@ -217,7 +218,7 @@ class _Intake:
             *_columns_of(others), facts[_USER_AGENT], *facts[_TRACE:],
         )  # fmt: skip
         ahead = occurred_at > received_at + SKEW
-        self.prepared.append(Prepared(record, external_id, digest, _msgpack(record), ahead, warnings))
+        self.prepared.append(Prepared(record, external_id, digest, _msgpack(record), ahead, stamp[1:-1], warnings))
 
     def _time(self, timestamp: datetime | None) -> tuple[int, str]:
         """When an event of this timestamp occurred (µs since 1970 UTC), and that as JSON; (0, "") if it cannot be."""

@@ -159,7 +159,7 @@ def _record(
     return Recorded(
         ids.encode("evt", record.id),
         index,
-        rfc3339(record.occurred_at),
+        prepared.timestamp,
         False,
         clock_skew=prepared.clock_skew,
         expires_soon=expiry.has_expired(record),

@@ -33,7 +33,7 @@ LEASE_SECONDS = 30
 # more to merge. While events come in numbers, three times as much: who records by hand waits the shorter time.
 GATHER_SECONDS = 0.1
 BUSY_SHIPMENT, BUSY_FACTOR = 20, 3
-SMALL_SHIPMENT = shipments.MOST_EVENTS // 4
+SMALL_SHIPMENT = shipments.MOST_EVENTS // 2
 IDLE_SECONDS = 0.5
 TRIM_SECONDS = 60
 FIRST_PAUSE = 0.1
