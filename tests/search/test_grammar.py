@@ -265,7 +265,7 @@ class TestMistakes:
             ("metadta.team:x", 1, "metadata.team:x"),
             ("chnges:x", 1, '"chnges:x"'),
             ("status:", 8, "status:failed"),
-            ("status: OR", 8, "status:failed OR"),
+            ("status: OR", 8, "status:failed"),
             ('user:""', 6, "user:sarah@acme.com"),
             ("status:broken", 8, "status:failed"),
             ("status:failure", 8, "status:failed"),
@@ -294,7 +294,7 @@ class TestMistakes:
             ("NOT -a", 1, '"NOT"  -a'),
             ("-", 1, '"-"'),
             ("a - b", 3, 'a "-" b'),
-            ("-OR", 1, '"-" OR'),
+            ("-OR", 1, '"-"'),
             ("(-)", 2, '("-")'),
             ("--auto-approve", 1, '"--auto-approve"'),
             ("(a", 1, "(a)"),
@@ -311,7 +311,8 @@ class TestMistakes:
             ("a\ud800", 2, "a"),
             ("x" * LONGEST + "yz", LONGEST + 1, "x" * LONGEST),
             ("a " * MOST_TERMS + "b", 2 * MOST_TERMS + 1, ("a " * MOST_TERMS).strip()),
-            ("(" * (DEEPEST + 1) + "a" + ")" * (DEEPEST + 1), DEEPEST + 1, "(" * DEEPEST + "a" + ")" * (DEEPEST + 1)),
+            ("(" * (DEEPEST + 1) + "a" + ")" * (DEEPEST + 1), DEEPEST + 1, "(" * DEEPEST + "a" + ")" * DEEPEST),
+            ("user:(sarah OR", 13, "user:(sarah)"),
         ],
     )  # fmt: skip
     def test_a_mistake_has_its_column_and_a_suggestion(self, text: str, column: int, suggestion: str) -> None:
@@ -330,18 +331,14 @@ class TestMistakes:
     def test_columns_count_characters(self) -> None:
         assert mistake("部署🎉 OR").extra["column"] == 5
 
-    # Whatever is typed is read or answered, and whoever follows the suggestions comes to a query that can be read.
+    # Whatever is typed is read or answered, and what is suggested can be read.
     @given(st.lists(st.sampled_from((*PIECES, *WRITTEN)), max_size=12).map("".join))
     @settings(max_examples=400)
-    def test_suggestions_lead_to_a_query_that_can_be_read(self, text: str) -> None:
-        for _ in range(40):
-            problem = mistake_or_none(text)
-            if problem is None:
-                return
+    def test_a_suggestion_can_be_read(self, text: str) -> None:
+        problem = mistake_or_none(text)
+        if problem is not None:
             assert 1 <= problem.extra["column"] <= len(text) + 1
-            assert problem.extra["suggestion"] != text
-            text = problem.extra["suggestion"]
-        pytest.fail(f"no end: {text!r}")
+            assert mistake_or_none(problem.extra["suggestion"]) is None
 
 
 class TestNeedles:

@@ -12,11 +12,11 @@ from tallystick.clock import to_us
 from tallystick.query.scope import Scope
 from tallystick.search.alternatives import alternatives, spelling_variants
 from tallystick.web.filters import Filters
-from tallystick.web.proposals import proposals
+from tallystick.web.proposals import nearest_spelling, proposals
 from tests.fixtures.spine import Spine
 
 NOW = to_us(datetime(2024, 2, 1, tzinfo=UTC))
-EVENT = {
+EVENT: dict[str, Any] = {
     "action": "project.created",
     "actor": {"type": "user", "id": "usr_prop", "email": "petra+vpn@acme.com", "name": "Petra Proposal"},
     "resource": {"type": "project", "name": "İzmir archive"},
@@ -34,6 +34,11 @@ def offered(spine: Spine, scope: Scope, **chosen: Any) -> list[str]:
     ("chosen", "expected"),
     [
         ({"q": "petar"}, "petra"),
+        ({"q": "porject"}, "project"),
+        ({"q": "arvhice"}, "archive"),
+        ({"q": "creaetd"}, "created"),
+        ({"q": "archvi"}, "archiv"),  # the beginning of one
+        ({"q": "petrra"}, "petra"),
         ({"q": "user:petra"}, "user:petra*"),
         ({"q": "user:nightly-proposal-run"}, "external_id:nightly-proposal-run"),
         ({"q": "nightly-proposal-run"}, "external_id:nightly-proposal-run"),
@@ -100,3 +105,32 @@ def test_a_text_is_spelt_in_other_ways():
     assert "istanbul" in list(spelling_variants("İstanbul"))
     assert "i\u0307stanbul" in list(spelling_variants("Istanbul"))
     assert "jose" in list(spelling_variants("José"))
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("deplyo", "deploy"),
+        ("depoly", "deploy"),
+        ("deploi", "deploy"),
+        ("dpeloyment", "deployment"),
+        ("deploymnet", "deployment"),
+        ("depploy", "deploy"),
+        ("rolback", "rollback"),
+        ("rollbakc", "rollback"),
+        ("faild", "failed"),
+        ("zzzz", None),
+        ("de", None),
+        ("d" * 65, None),
+    ],
+)
+def test_a_near_spelling_is_a_whole_word_or_as_long_a_beginning(written: str, expected: str | None) -> None:
+    words = {"deployment", "failed", "rollback", "started"}
+    assert nearest_spelling(written, [], words) == expected
+
+
+def test_a_misspelt_word_of_a_sentence_is_offered_as_it_is_written(sqlite_spine: Spine) -> None:
+    scope = sqlite_spine.organization()
+    sqlite_spine.record(scope, {**EVENT, "action": "deployment.completed"})
+    sqlite_spine.ship()
+    assert "deployed" in offered(sqlite_spine, scope, q="depolyed")

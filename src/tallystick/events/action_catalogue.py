@@ -1,7 +1,7 @@
 """The catalogue of one organization: the built-in actions, and its own descriptions of further ones."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -138,6 +138,16 @@ class ActionCatalogue:
                 self._actions_by_word.clear()
             self._actions_by_word[needle] = found
         return found
+
+    def sentence_words(self, actions: Collection[str]) -> set[str]:
+        """The words of the fixed texts of these actions' sentences, folded, that a search for a word finds them by."""
+        return {
+            word
+            for action, text in self._texts
+            if action in actions
+            for word in re.findall(r"\w+", text)
+            if len(word) >= MIN_WORD
+        }
 
     @cached_property
     def _texts(self) -> list[tuple[str, str]]:

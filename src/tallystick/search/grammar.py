@@ -28,18 +28,20 @@ from tallystick.search.dates import Clock
 from tallystick.search.qualifiers import BadValue, any_of
 from tallystick.search.term_heads import COMPARISONS
 from tallystick.search.token_reader import tokens_of
-from tallystick.search.tokens import Token, mistake, quoted, quoted_pattern
+from tallystick.search.tokens import QueryMistake, Token, mistake, quoted, quoted_pattern
 from tallystick.search.value_conditions import path_condition, qualifier_condition, word_condition
 
 MOST_TERMS = 100
 DEEPEST = 20
+MOST_CORRECTIONS = 10  # of one query, one after another
 
 # What cannot begin a part.
 _ENDS = ("AND", "OR", ")", "]", "end")
 
 
 def parse(text: str, *, now: int, zone: str = "UTC") -> Condition:
-    """The condition of the text; blank text matches everything. Raises QueryMistake.
+    """The condition of the text; blank text matches everything. Raises QueryMistake; the query that it suggests can be
+    read, and is "" if none was found.
 
     `now` (microseconds since 1970 UTC) and `zone` (IANA name) define `today`, `7d` and bare dates.
     """
@@ -47,7 +49,23 @@ def parse(text: str, *, now: int, zone: str = "UTC") -> Condition:
         clock = Clock(now, zone_of(zone))
     except ValueError:
         raise BadRequest(f"Unknown time zone {zone[:60]!r}.", code="bad_parameter", parameter="tz") from None
-    return _Parser(text, clock).parse()
+    try:
+        return _Parser(text, clock).parse()
+    except QueryMistake as first:
+        first.extra["suggestion"] = _readable(str(first.extra["suggestion"]), clock)
+        raise
+
+
+def _readable(suggestion: str, clock: Clock) -> str:
+    """The suggestion, with its own mistakes corrected too; "" if it has too many."""
+    for _ in range(MOST_CORRECTIONS):
+        try:
+            _Parser(suggestion, clock).parse()
+        except QueryMistake as other:
+            suggestion = str(other.extra["suggestion"])
+        else:
+            return suggestion
+    return ""
 
 
 def needles(condition: Condition) -> tuple[str, ...]:

@@ -73,13 +73,13 @@ def _nearest(word: str, known: Iterable[str]) -> str | None:
         for one in known
         if abs(len(one) - len(word)) <= most
         and (one[0] == word[0] or one[:2] == word[1::-1])
-        and (errors := _errors(word, one)) <= most
+        and (errors := typing_errors(word, one)) <= most
     ]
     return min(found)[1] if found else None
 
 
-def _errors(one: str, other: str) -> int:
-    """The letters to insert, delete, replace or swap with a neighbour to make one word the other."""
+def typing_errors(one: str, other: str) -> int:
+    """The number of letters to insert, delete, replace or swap with a neighbour to make one word the other."""
     second: list[int] = []  # the two lines of the table before this one
     first = list(range(len(other) + 1))
     for row, letter in enumerate(one, 1):

@@ -2,9 +2,8 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import islice
 
 from tallystick.errors import BadRequest
@@ -14,6 +13,7 @@ from tallystick.query.values import literal_pattern
 from tallystick.search.alternatives import Alternative, alternatives, identifiers
 from tallystick.search.filters import query_from
 from tallystick.search.find import Finder
+from tallystick.search.near_names import typing_errors
 from tallystick.search.term_heads import head_of
 from tallystick.search.tokens import quoted_pattern
 from tallystick.web.filters import Filters
@@ -24,7 +24,7 @@ MOST_CHECKS = 16
 MOST_TERMS = 6
 SECONDS = 1.0  # for all checks together; each takes some milliseconds
 VOCABULARY = 200  # values of a field, among which a near spelling is looked for
-NEAR = 0.75
+SHORTEST, LONGEST = 3, 64  # characters of a term for which a near spelling is looked for
 _OR = re.compile(r" or ", re.IGNORECASE)
 _LOST_PLUS = re.compile(r"(?<=[\w.]) (?=[\w.]+@[\w.]+)")  # of an address that was pasted into a URL
 _PARTS = re.compile(r"[\W_]+")
@@ -100,24 +100,42 @@ def _of_filter(filters: Filters, name: str, value: str) -> Iterator[Proposal]:
 
 
 def _near_spelling(scope: Scope, finder: Finder, filters: Filters, term: Term, now: int) -> Alternative | None:
-    """A value that exists and is written nearly like the term."""
+    """A value, a word of one or its beginning that exists and is written nearly like the term."""
     head = head_of(term.text, 0)
     if head is not None and (head.kind == "path" or head.name not in ("user", "resource", "action", "type", "tool")):
         return None
     fields = _WORD_FIELDS if head is None else ("resource_type" if head.name == "type" else head.name,)
     written = fold(term.text if head is None else term.text[head.value_at :]).strip('"')
-    words: dict[str, str] = {}
-    for field in fields:
-        for value in _values(scope, finder, filters, field, now):
-            whole = fold(value)
-            words.setdefault(whole, value)
-            if head is None:
-                words |= {part: part for part in _PARTS.split(whole) if part}
-    near = get_close_matches(written, [word for word in words if word != written], 1, NEAR)
-    if not near:
+    values = {field: _values(scope, finder, filters, field, now) for field in fields}
+    names = {fold(value): value for each in values.values() for value in each}
+    words: set[str] = set()
+    if head is None:  # it is looked for inside names and sentences too
+        words = {part for name in names for part in _PARTS.split(name) if part}
+        words |= finder.catalogues.of(scope.org_id).sentence_words(values["action"])
+    near = nearest_spelling(written, names, words)
+    if near is None:
         return None
-    text = quoted_pattern(literal_pattern(words[near[0]]))
+    text = quoted_pattern(literal_pattern(names.get(near, near)))
     return Alternative(text if head is None else f"{head.written}:{text}", "a near spelling")
+
+
+def nearest_spelling(written: str, names: Iterable[str], words: Iterable[str]) -> str | None:
+    """The name, word or beginning of a word with the fewest errors of typing; None if all have too many.
+
+    Of several, a whole one is likeliest, then one that is as long as what was written.
+    """
+    length = len(written)
+    if not SHORTEST <= length <= LONGEST:
+        return None
+    most = (length + 2) // 4
+    whole = {*names, *words}
+    begun = {word[:end] for word in words for end in range(max(length - most, SHORTEST), length + most + 1)}
+    found = [
+        (errors, one not in whole, abs(len(one) - length), one)
+        for one in whole | begun
+        if one != written and abs(len(one) - length) <= most and (errors := typing_errors(written, one)) <= most
+    ]
+    return min(found)[-1] if found else None
 
 
 def _values(scope: Scope, finder: Finder, filters: Filters, field: str, now: int) -> list[str]:
