@@ -147,3 +147,8 @@ def test_a_value_with_a_line_break_writes_no_line_of_its_own(end):
     assert [line for line in shown if line.startswith("Status: success")] == []
     assert {"> a note", "> of two lines"} <= set(markdown)
     assert {"a note", "of two lines", "lines"} <= set(shown)
+
+
+def test_a_long_time_and_the_status_stand_beside_each_other():
+    event = replace(FAILED, time="2024-01-15 14:30:45.123456 America/Argentina/Buenos_Aires")
+    assert f"{event.time} Failed" in " ".join(text_of(incident_pdf(replace(REPORT, events=(event,)))).split())

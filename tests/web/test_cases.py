@@ -1,5 +1,6 @@
 """Cases over HTTP: who may do what with them, and that nothing in them runs."""
 
+import html
 import re
 
 import pytest
@@ -139,8 +140,8 @@ def test_a_report_says_where_it_leaves_out_the_rest_of_a_change(alice_asks, town
     town.record({"action": "change.vast", "changes": {"policy": "\U000e0041" * 10_000 + "end"}})
     path = make(alice_asks, town.acme.get("/v1/audit-logs", params={"q": "action:change.vast"}).json()["data"][0]["id"])
     written = alice_asks.get(f"{path}/report.md").text
-    assert "6,011 more characters, which the event holds" in written
-    assert "6,011 more characters" in " ".join(text_of(alice_asks.get(f"{path}/report.pdf").content).split())
+    assert "6,013 more characters, which the event holds" in written
+    assert "6,013 more characters" in " ".join(text_of(alice_asks.get(f"{path}/report.pdf").content).split())
 
 
 def test_markup_in_every_field_of_an_event_and_a_case_is_shown_as_text(alice_asks, town):
@@ -186,3 +187,28 @@ def test_nothing_is_shown_without_a_session(town, path):
         answer = asking.get(path)
         assert answer.status_code == 303
         assert answer.headers["location"].startswith("/sign-in?next=")
+
+
+def test_a_report_shows_every_change_of_an_event_as_its_panel_does(alice_asks, town):
+    changes = {
+        "resources_planned": 5,
+        "error": "no; encryption",
+        "role": {"before": "member", "after": "admin"},
+        "replicas": {"before": 3, "after": None},
+        "tags": {"before": ["a"], "after": ["a", "b"]},
+        "spec": {"before": {"cpu": 1, "gone": True}, "after": {"cpu": 2}},
+        "nested": {"deep": {"flag": False}},
+        "empty": {},
+    }
+    town.record({"action": "change.mixed", "changes": changes})
+    path = make(
+        alice_asks, town.acme.get("/v1/audit-logs", params={"q": "action:change.mixed"}).json()["data"][0]["id"]
+    )
+    written = " ".join(html.unescape(alice_asks.get(f"{path}/report.md").text).replace("\\", "").split())
+    drawn = " ".join(text_of(alice_asks.get(f"{path}/report.pdf").content).split())
+    for line in (
+        "resources_planned: 5", 'error: "no; encryption"', 'role: "member" → "admin"', "replicas: 3 → null",
+        'tags: added "b"', "spec.cpu: 1 → 2", "spec.gone: removed true", "nested.deep.flag: false", "empty: {}",
+    ):  # fmt: skip
+        assert f"change: {line}" in written
+        assert f"change {line}" in drawn

@@ -1,8 +1,10 @@
 """Builds the incident report of a case and renders it as PDF or Markdown."""
 
 import re
+from collections.abc import Iterator, Mapping
 from datetime import tzinfo
-from typing import Literal
+from itertools import islice
+from typing import Any, Literal
 
 from sqlalchemy import Connection
 
@@ -12,6 +14,7 @@ from tallystick.cases.case import LINES, Case
 from tallystick.cases.changes import record_change
 from tallystick.cases.timeline import Timeline, TimelineEvent
 from tallystick.clock import exact_time, second_words
+from tallystick.events.changes import change_line, changes_of
 from tallystick.events.output import event_of
 from tallystick.events.words import actor_words, resource_words
 from tallystick.query.scope import Scope
@@ -20,6 +23,7 @@ from tallystick.render.incident_pdf import incident_pdf
 from tallystick.render.incident_report import IncidentEvent, IncidentReport
 
 Format = Literal["pdf", "md"]
+MOST_CHANGES = 200  # of one event
 MOST_FACT = 4000  # characters: laying out the largest events of a case would take minutes
 
 
@@ -81,8 +85,6 @@ def _incident_event(event: TimelineEvent, zone: tzinfo) -> IncidentEvent:
         "from": recorded.get("context", {}).get("ip_address", ""),
         "reason": recorded.get("status_reason", ""),
         "said": recorded.get("description", ""),
-        "changes": "; ".join(f"{name}: {_change_text(value)}" for name, value in recorded.get("changes", {}).items()),
-        "event": recorded["id"],
     }
     return IncidentEvent(
         time=exact_time(event.stored.occurred_at, zone),
@@ -90,7 +92,11 @@ def _incident_event(event: TimelineEvent, zone: tzinfo) -> IncidentEvent:
         status="Failed" if recorded["status"] == "failed" else "Success",
         is_failed=recorded["status"] == "failed",
         summary=recorded["summary"],
-        facts=tuple((label, _beginning(text)) for label, text in facts.items() if text),
+        facts=(
+            *((label, _beginning(text)) for label, text in facts.items() if text),
+            *(("change", _beginning(line)) for line in _change_lines(recorded.get("changes", {}))),
+            ("event", recorded["id"]),
+        ),
         marks=event.marks,
         note=event.case_event.note,
     )
@@ -101,5 +107,9 @@ def _beginning(text: str) -> str:
     return text if left <= 0 else f"{text[:MOST_FACT]}… {left:,} more characters, which the event holds"
 
 
-def _change_text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+def _change_lines(changes: Mapping[str, Any]) -> Iterator[str]:
+    """Every change on a line, as the panel of the event shows it; at most MOST_CHANGES, then the number of the rest."""
+    lines = map(change_line, changes_of(changes))
+    yield from islice(lines, MOST_CHANGES)
+    if left := sum(1 for _ in lines):
+        yield f"{left:,} more, which the event holds"

@@ -26,6 +26,20 @@ class Change:
     value: Any = field(default=None, compare=False)
 
 
+def change_line(change: Change) -> str:
+    """The change on one line: `replicas: 3 → 5`, `role: "admin"`, `team: added "ops"`, `team: removed "dev"`."""
+    match change.kind:
+        case "is":
+            words = change.after
+        case "changed":
+            words = f"{change.before} → {change.after}"
+        case "added":
+            words = f"added {change.after}"
+        case "removed":
+            words = f"removed {change.before}"
+    return f"{change.path}: {words}"
+
+
 def changes_of(changes: Mapping[str, Any]) -> Iterator[Change]:
     """The changes of an event, in its order; `{"field": {"before": …, "after": …}}` is compared at depth."""
     for name, value in changes.items():

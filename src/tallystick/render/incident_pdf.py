@@ -6,6 +6,7 @@ from tallystick.render.pages import ACCENT, FAINT, INK, LEADING, MARGIN, RED, RO
 
 LABEL = 92.0
 INDENT = 14.0
+GAP = 10.0  # between the time of an event and its status
 BODY = 9.5
 SMALL = 8.0
 
@@ -64,8 +65,10 @@ def _event_lines(pages: Pages, event: IncidentEvent) -> None:
     pages.space(6)
     foot = pages.y - BODY * LEADING + BODY * (LEADING - 1) / 2
     pages.mark(MARGIN + 3, foot + 3.2, failed=event.is_failed)
-    pages.draw(line_of(event.status, "sans", BODY), left + 142, foot, RED if event.is_failed else FAINT)
-    pages.add_lines([line_of(event.time, "bold", BODY)], left)
+    time = line_of(event.time, "bold", BODY)
+    status = line_of(event.status, "sans", BODY)
+    pages.draw(status, left + time.width + GAP, foot, RED if event.is_failed else FAINT)
+    pages.add_lines([time], left)
     pages.add_lines(wrap(event.action, "bold", BODY, room), left)
     pages.add_lines(summary, left)
     for mark in event.marks:
