@@ -93,6 +93,7 @@ CODE_LINES = {
     "stored searches in today's language, networks and addresses in either form (database, access, alerts)": 200,
     "late events that stay through a purge which tells of them (retention, store, api, web)": 190,
     "bundles that are imported, exports that cannot be (cli, events)": 60,
+    "misspelt words and their beginnings, corrections that can be read, changes in a report (search, web, cases)": 40,
 }
 
 
