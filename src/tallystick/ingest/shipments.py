@@ -6,15 +6,16 @@ from functools import lru_cache
 from operator import attrgetter
 from uuid import UUID, uuid4
 
+import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from tallystick import ids
 from tallystick.clock import DAY_US, from_us
 from tallystick.errors import Conflict
 from tallystick.events.intake import MAX_EVENT
-from tallystick.events.record import Record
 from tallystick.ingest.tables import shipment_ranges, shipments
 from tallystick.journal import batches, tail
+from tallystick.journal.batches import EncodedRecords
 from tallystick.ledger.tables import logs
 from tallystick.store.rows import Group
 
@@ -30,6 +31,27 @@ _FIX = (
     .values(fixed_end=bindparam("end"))
 )
 _STORE = update(logs).where(logs.c.org_id == bindparam("org")).values(stored_end=bindparam("end"))
+
+
+class _Extent(msgspec.Struct, array_like=True, gc=False):
+    """What a shipment has to know of a record: its first fields."""
+
+    id: msgspec.Raw
+    received_at: msgspec.Raw
+    occurred_at: int
+    seed: msgspec.Raw
+    entry: msgspec.Raw
+    what: bytes
+    target: bytes
+    who: bytes
+    details: bytes
+
+    @property
+    def parts_size(self) -> int:
+        return len(self.what) + len(self.target) + len(self.who) + len(self.details)
+
+
+_extent = msgspec.msgpack.Decoder(_Extent).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +103,8 @@ class _Load:
         """How many events the organization can still add."""
         return self._most_events - self.events
 
-    def takes(self, record: Record) -> bool:
+    def takes(self, frame: msgspec.Raw) -> bool:
+        record = _extent(frame)
         month = _month(record.occurred_at // DAY_US)
         size = record.parts_size
         full = self.events >= self._most_events or self.bytes + size > self._most_bytes
@@ -97,7 +120,7 @@ def next_groups(connection: Connection) -> list[Group]:
     """What the next shipment carries: records of the journal beyond earlier shipments; empty if there are none.
 
     Organizations share it, those first that have the least waiting: so a backlog of one delays no other's events.
-    Decoding takes long, and needs no lock: a batch of the journal never changes, and only the shipper fixes shipments.
+    Reading takes long, and needs no lock: a batch of the journal never changes, and only the shipper fixes shipments.
     """
     waiting = connection.execute(
         select(logs.c.org_id, logs.c.fixed_end, logs.c.size)
@@ -110,9 +133,9 @@ def next_groups(connection: Connection) -> list[Group]:
         if load.is_full:
             break
         load.share(len(waiting) - place)
-        records = _records(connection, row.org_id, row.fixed_end, row.size, load)
-        if records:
-            groups.append((row.org_id, row.fixed_end, records))
+        frames = _frames(connection, row.org_id, row.fixed_end, row.size, load)
+        if frames:
+            groups.append((row.org_id, row.fixed_end, EncodedRecords(frames)))
     return groups
 
 
@@ -126,21 +149,21 @@ def fix(connection: Connection, groups: Sequence[Group], *, store_id: UUID, now:
     return _write(connection, ranges, store_id=store_id, now=now)
 
 
-def _records(connection: Connection, org_id: UUID, first: int, end: int, load: _Load) -> list[Record]:
+def _frames(connection: Connection, org_id: UUID, first: int, end: int, load: _Load) -> list[msgspec.Raw]:
     """Records from `first` on, as many as fit into the load."""
-    taken: list[Record] = []
+    taken: list[msgspec.Raw] = []
     at = first
     while at < end:
-        found = batches.read(connection, org_id, at, end, most=min(READ_AT_ONCE, max(1, load.events_left)))
+        found = batches.read_encoded(connection, org_id, at, end, most=min(READ_AT_ONCE, max(1, load.events_left)))
         if not found:
             return taken
         for batch in found:
             if batch.first > at:
                 return taken  # start-up says so and freezes the log: shipping the rest would hide the hole
-            for record in batch.records[at - batch.first :]:
-                if not load.takes(record):
+            for frame in batch.frames[at - batch.first :]:
+                if not load.takes(frame):
                     return taken
-                taken.append(record)
+                taken.append(frame)
             at = batch.end
     return taken
 
@@ -171,10 +194,10 @@ def load(connection: Connection, shipment: Shipment) -> list[Group]:
     """The shipment's records, from the journal."""
     groups: list[Group] = []
     for part in shipment.ranges:
-        records: list[Record] = []
-        for batch in batches.read(connection, part.org_id, part.first, part.end):
-            records += batch.records[max(0, part.first - batch.first) : part.end - batch.first]
-        groups.append((part.org_id, part.first, records))
+        frames: list[msgspec.Raw] = []
+        for batch in batches.read_encoded(connection, part.org_id, part.first, part.end):
+            frames += batch.frames[max(0, part.first - batch.first) : part.end - batch.first]
+        groups.append((part.org_id, part.first, EncodedRecords(frames)))
     return groups
 
 

@@ -2,14 +2,14 @@
 
 import struct
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 from uuid import UUID
 
 import msgspec
 import zstandard
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select
 
 from tallystick.errors import TallystickError
 from tallystick.events.copies import complete
@@ -24,6 +24,8 @@ _REMOVE = delete(journal).where(
     journal.c.org_id == bindparam("org"), journal.c.first_index + journal.c.events <= bindparam("stored_end")
 )
 _records = msgspec.msgpack.Decoder(list[Record])
+_record = msgspec.msgpack.Decoder(Record).decode
+_frames = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _local = threading.local()
 
 
@@ -40,6 +42,47 @@ class Batch:
         return self.first + len(self.records)
 
 
+class EncodedRecords(Sequence[Record]):
+    """Records as they are written down, each of which is decoded whenever it is taken.
+
+    For whoever goes through many of them once: decoded, they are several times as large, and all over the memory.
+    """
+
+    __slots__ = ("frames",)
+
+    def __init__(self, frames: Sequence[bytes | msgspec.Raw]) -> None:
+        self.frames = frames
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __iter__(self) -> Iterator[Record]:
+        return map(complete, map(_record, self.frames))
+
+    @overload
+    def __getitem__(self, place: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "EncodedRecords": ...
+
+    def __getitem__(self, place: int | slice) -> "Record | EncodedRecords":
+        if isinstance(place, slice):
+            return EncodedRecords(self.frames[place])
+        return complete(_record(self.frames[place]))
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedBatch:
+    """As Batch, whose records are not decoded yet."""
+
+    first: int
+    frames: Sequence[msgspec.Raw]
+
+    @property
+    def end(self) -> int:
+        return self.first + len(self.frames)
+
+
 def write(connection: Connection, org_id: UUID, first: int, frames: Sequence[bytes], span: tuple[int, int]) -> None:
     """Store a batch: `frames` are records in MessagePack, `span` the first and last time of receipt (microseconds)."""
     row = {
@@ -54,6 +97,36 @@ def read(connection: Connection, org_id: UUID, first: int, end: int, *, most: in
 
     With `most`, at most about as many events, and fewer where these have more than MOST_BYTES.
     """
+    batches: list[Batch] = []
+    held, size = 0, 0
+    for row in connection.execute(_overlapping(org_id, first, end, most)):
+        batches.append(decode_batch(org_id, row))
+        held += row.events
+        size += sum(record.parts_size for record in batches[-1].records)
+        if most is not None and (held >= most or size >= MOST_BYTES):
+            break
+    return batches
+
+
+def read_encoded(
+    connection: Connection, org_id: UUID, first: int, end: int, *, most: int | None = None
+) -> list[EncodedBatch]:
+    """The batches that `read` gives, with their records not decoded. ZstdError or ValueError as `decode_body`."""
+    batches: list[EncodedBatch] = []
+    held, size = 0, 0
+    for row in connection.execute(_overlapping(org_id, first, end, most)):
+        body = decompress(row.body, _LARGEST_BODY)
+        batches.append(EncodedBatch(row.first_index, _frames(body)))
+        _check_count(org_id, row, batches[-1].frames)
+        held += row.events
+        size += len(body)
+        if most is not None and (held >= most or size >= MOST_BYTES):
+            break
+    return batches
+
+
+def _overlapping(org_id: UUID, first: int, end: int, most: int | None) -> Select[tuple[int, int, bytes]]:
+    """The rows of the batches that hold any index of first ≤ index < end, in order; `most` of them."""
     # The batch that holds `first`, found by the primary key: all before it would be read otherwise.
     holder = select(func.max(journal.c.first_index)).where(journal.c.org_id == org_id, journal.c.first_index <= first)
     statement = (
@@ -63,17 +136,8 @@ def read(connection: Connection, org_id: UUID, first: int, end: int, *, most: in
         .where(journal.c.first_index + journal.c.events > first)
         .order_by(journal.c.first_index)
     )
-    if most is not None:
-        statement = statement.limit(most)  # a batch holds an event at least; some drivers fetch all that is found
-    batches: list[Batch] = []
-    held, size = 0, 0
-    for row in connection.execute(statement):
-        batches.append(decode_batch(org_id, row))
-        held += row.events
-        size += sum(record.parts_size for record in batches[-1].records)
-        if most is not None and (held >= most or size >= MOST_BYTES):
-            break
-    return batches
+    # A batch holds an event at least; some drivers fetch all that is found.
+    return statement if most is None else statement.limit(most)
 
 
 def first_index(connection: Connection, org_id: UUID, index: int) -> int | None:
@@ -114,9 +178,13 @@ def encode_batch(frames: Sequence[bytes]) -> bytes:
 def decode_batch(org_id: UUID, row: Any) -> Batch:
     """The batch of a row with `first_index`, `events` and `body`."""
     records = decode_body(row.body)
-    if len(records) != row.events:
-        raise TallystickError(f"journal batch {org_id}/{row.first_index} holds {len(records)} events, not {row.events}")
+    _check_count(org_id, row, records)
     return Batch(org_id, row.first_index, records)
+
+
+def _check_count(org_id: UUID, row: Any, held: Sequence[object]) -> None:
+    if len(held) != row.events:
+        raise TallystickError(f"journal batch {org_id}/{row.first_index} holds {len(held)} events, not {row.events}")
 
 
 def decode_body(body: bytes) -> list[Record]:

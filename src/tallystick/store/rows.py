@@ -1,7 +1,7 @@
 """Records as rows of the events table, in Arrow's stream format."""
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
@@ -30,6 +30,9 @@ ROW_COLUMNS = (
     *Record.__struct_fields__[Record.__struct_fields__.index("severity") :],
 )  # fmt: skip
 
+# Few enough for the processor's caches: records that are decoded when they are taken, made into columns, and dropped
+# before the next ones, cost half of what a whole shipment of them does.
+CHUNK = 256
 logger = structlog.get_logger(__name__)
 _BINARY16 = pa.binary(16)
 _TIME = pa.timestamp("us", "UTC")
@@ -91,13 +94,31 @@ def table_of(groups: Iterable[Group]) -> pa.Table:
     A column of texts or lists that are all empty is left out: the store fills it in at a small part of the cost, and
     most events use few of the columns.
     """
+    chunks = [_columns(*chunk) for chunk in _chunks(groups)]
+    used = frozenset(chain.from_iterable(chunks))
+    names = [name for name in (*ROW_COLUMNS, "remains") if name in used]
+    return pa.table({name: _joined(name, chunks) for name in names})
+
+
+def _chunks(groups: Iterable[Group]) -> Iterator[tuple[list[bytes], list[int], list[Record]]]:
+    """The rows of the groups, about CHUNK at a time: organizations, indexes and records. The last may have none."""
     organizations: list[bytes] = []
     indexes: list[int] = []
     records: list[Record] = []
     for org_id, first, members in groups:
-        organizations += [org_id.bytes] * len(members)
-        indexes += range(first, first + len(members))
-        records += members
+        for at in range(0, len(members), CHUNK):
+            some = members[at : at + CHUNK]
+            organizations += [org_id.bytes] * len(some)
+            indexes += range(first + at, first + at + len(some))
+            records += some
+            if len(records) >= CHUNK:
+                yield organizations, indexes, records
+                organizations, indexes, records = [], [], []
+    yield organizations, indexes, records
+
+
+def _columns(organizations: list[bytes], indexes: list[int], records: list[Record]) -> dict[str, pa.Array]:
+    """The columns of some rows, without those whose every text or list is empty."""
     given = dict(zip(Record.__struct_fields__, zip(*map(astuple, records), strict=True), strict=bool(records)))
     columns: dict[str, pa.Array] = {
         "org_id": pa.array(organizations, _BINARY16),
@@ -111,7 +132,18 @@ def table_of(groups: Iterable[Group]) -> pa.Table:
         elif name not in columns and any(values):
             text = pa.binary() if name == "remains" else pa.string()
             columns[name] = _lists(values) if name in _LISTS else pa.array(values, text)
-    return pa.table({name: columns[name] for name in (*ROW_COLUMNS, "remains") if name in columns})
+    return columns
+
+
+def _joined(name: str, chunks: Sequence[dict[str, pa.Array]]) -> pa.Array:
+    """A column of all chunks; where one of them leaves it out, its values are empty."""
+    if len(chunks) == 1:
+        return chunks[0][name]
+    kind = next(chunk[name].type for chunk in chunks if name in chunk)
+    empty: Any = () if name in _LISTS else b"" if name == "remains" else ""
+    return pa.concat_arrays(
+        [chunk[name] if name in chunk else pa.array([empty] * len(chunk["seq"]), kind) for chunk in chunks]
+    )
 
 
 def search_text(record: Record) -> str:
