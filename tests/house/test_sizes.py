@@ -94,6 +94,7 @@ CODE_LINES = {
     "late events that stay through a purge which tells of them (retention, store, api, web)": 190,
     "bundles that are imported, exports that cannot be (cli, events)": 60,
     "misspelt words and their beginnings, corrections that can be read, changes in a report (search, web, cases)": 40,
+    "journal records as columns, a few at a time (journal, ingest, store)": 120,
 }
 
 
