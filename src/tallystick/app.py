@@ -169,6 +169,7 @@ def build(settings: Settings) -> Services:
     access_revision = RevisionWatch(recording)
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluators[0])
+    access_revision.listeners.append(hub.access_changed)
     workers: list[Worker] = [access_revision, data_access, purger, eraser, exporter, checker, merges, *opened]
     workers += [scheduler, copier, new_rebuilder(shipper, connections.rebuild_store), *evaluators, *hub.workers]
     workers += [message_worker, email_worker, export_worker, *_reporters(settings, database, store, own_actions)]

@@ -3,9 +3,11 @@
 import pytest
 
 from tallystick.access import members, people, sessions
+from tallystick.access.revision import read_revision
+from tallystick.access.role_holders import count_recent_owners
 from tallystick.access.scopes import operator_scope
 from tallystick.errors import Conflict, Forbidden, NotFound
-from tests.access.town import at_once
+from tests.access.town import OFFICE, at_once
 
 
 def add(town, email, role):
@@ -101,7 +103,66 @@ def test_charlie_neither_sees_nor_changes_members_of_acme(town):
     scope = town.scope(town.charlie)
     with town.database.read() as connection:
         assert [member.email for member in members.list_members(connection, scope)] == ["charlie@other.org"]
-    for act, what in [(members.change_role, "admin"), (members.set_disabled, True)]:
+    acts = [(members.change_role, "admin"), (members.set_disabled, True), (members.remove,), (members.sign_out,)]
+    for act, *what in acts:
         with pytest.raises(NotFound) as refusal:
-            town.do(act, scope, town.bob.user_id, what)
+            town.do(act, scope, town.bob.user_id, *what)
         assert refusal.value.code == "no_member"
+
+
+def test_a_removed_member_is_out_at_once_and_keeps_the_account(town):
+    cookie, revision = town.session(town.bob), revision_of(town)
+    town.do(members.remove, town.scope(town.alice), town.bob.user_id, caller=OFFICE)
+    with town.database.read() as connection:
+        assert sessions.find_by_token(connection, cookie, town.clock.now) is None
+        assert people.find_person(connection, "bob@acme.com") is not None
+    assert revision_of(town) > revision
+    [event] = town.told(town.acme, "user.removed")
+    assert event["changes"] == {"role": {"before": "member", "after": None}}
+    assert (event["actor"]["email"], event["context"]["ip_address"]) == ("alice@acme.com", OFFICE.address)
+    with pytest.raises(NotFound):
+        town.do(members.remove, town.scope(town.alice), town.bob.user_id)
+
+
+def test_a_sign_out_ends_the_sessions_here_and_is_told_with_their_number(town):
+    town.do(people.create, town.scope(town.charlie), "bob@acme.com", "auditor")
+    here, there = town.session(town.bob), town.session(town.bob, town.other)
+    revision = revision_of(town)
+    assert town.do(members.sign_out, town.scope(town.alice), town.bob.user_id) == 1
+    with town.database.read() as connection:
+        assert sessions.find_by_token(connection, here, town.clock.now) is None
+        assert sessions.find_by_token(connection, there, town.clock.now) is not None
+    [event] = town.told(town.acme, "user.session_revoked")
+    assert event["changes"] == {"sessions": {"before": 1, "after": 0}}
+    assert revision_of(town) > revision
+
+
+@pytest.mark.parametrize("second", ["role", "remove"])
+def test_of_two_owners_that_end_each_others_ownership_at_once_one_stays(town, second):
+    olga = add(town, "olga@acme.com", "owner")
+    acts = [
+        lambda: town.do(members.change_role, town.scope(town.alice), olga.user_id, "admin"),
+        lambda: (
+            town.do(members.change_role, town.scope(olga, town.acme), town.alice.user_id, "admin")
+            if second == "role"
+            else town.do(members.remove, town.scope(olga, town.acme), town.alice.user_id)
+        ),
+    ]
+    outcomes = at_once(2, lambda number: acts[number]())
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Conflict)]
+    assert [refusal.code for refusal in refused] == ["last_owner"]
+    with town.database.read() as connection:
+        found = members.list_members(connection, operator_scope(town.acme.org_id))
+    assert [member.role for member in found].count("owner") == 1
+
+
+def test_a_removed_owner_counts_as_one_for_thirty_days(small_town):
+    olga = add(small_town, "olga@acme.com", "owner")
+    small_town.do(members.remove, small_town.scope(small_town.alice), olga.user_id)
+    with small_town.database.read() as connection:
+        assert count_recent_owners(connection, small_town.acme.org_id, small_town.clock.now) == 2
+
+
+def revision_of(town) -> int:
+    with town.database.read() as connection:
+        return read_revision(connection)

@@ -51,6 +51,7 @@ def test_a_plan_is_changed_with_its_days_and_a_shorter_time_says_how_to_go_back(
 
 
 def test_an_unknown_organization_is_said_with_what_to_do(operator: Run) -> None:
+    operator("org", "create", "acme")
     done = operator("org", "retention", "nobody", "30")
     assert (done.returncode, done.stdout) == (1, "")
     assert "org list" in done.stderr
@@ -152,5 +153,5 @@ def test_a_database_out_of_reach_is_said_without_a_traceback(operator: Run) -> N
 
 
 def test_the_data_directory_keeps_its_secret_to_itself(operator: Run, tmp_path: Path) -> None:
-    operator("org", "list")
+    operator("org", "create", "acme")
     assert stat.S_IMODE((tmp_path / "data" / "secret.key").stat().st_mode) == 0o600

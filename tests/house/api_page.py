@@ -18,6 +18,7 @@ GUIDES = {
     "Alerts": "What rules and destinations are: [alerts](../guides/alerts.md).",
     "Compliance": "What reports and reviews are: [compliance](../guides/compliance.md).",
     "Actions": "How an organization describes its own: [your own actions](../guides/actions.md).",
+    "Members": "How people join and leave: [members](../guides/members.md).",
     "API keys": "How keys are used: [API keys](../guides/api-keys.md).",
     "Monitoring": "What is measured: [metrics](../operate/metrics.md).",
     "Reference": "",

@@ -106,6 +106,11 @@ POST   /v1/reviews/{id}/withdraw                         exports,events:read   4
 GET    /v1/review-reminder                               events:read           200
 PUT    /v1/review-reminder                               admin,events:read     200
 DELETE /v1/review-reminder                               admin,events:read     200
+GET    /v1/members                                       admin                 200
+GET    /v1/members/{id}                                  admin                 200
+PATCH  /v1/members/{id}                                  admin                 200
+POST   /v1/members/{id}/sign-out                         admin                 200
+DELETE /v1/members/{id}                                  admin                 204
 GET    /v1/api-keys                                      admin                 200
 POST   /v1/api-keys                                      admin                 201
 GET    /v1/api-keys/{id}                                 admin                 200
@@ -149,6 +154,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/reviews": {"period": _PERIOD},
     "POST /v1/reviews/{id}/findings": {"event": "{event}"},
     "POST /v1/reviews/{id}/sign": {"conclusion": "All explained."},
+    "PATCH /v1/members/{id}": {"role": "auditor"},
     "POST /v1/api-keys": {"name": "Made", "scopes": ["admin"]},
     "POST /v1/api-keys/{id}/rotate": {"overlap_hours": 1},
     "PUT /v1/review-reminder": {"weekday": 0, "at": "09:00", "recipients": ["owner@{slug}.example"]},

@@ -94,6 +94,9 @@ GET  /intake-rules                               oau
 POST /intake-rules                               o
 POST /intake-rules/{intake_rule_id}/{change}     o
 POST /intake-rules/requests/{request_id}/{decision}  oa
+GET  /members                                    oa
+POST /members/leaver-keys                        o
+POST /members/{member_id}/{act}                  oa
 GET  /api-keys                                   oa
 POST /api-keys                                   oa
 POST /api-keys/{key_id}/rotate                   oa
@@ -166,6 +169,8 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /compliance/reminder": {"act": "remove"},
     "POST /retention": {"days": "400"},
     "POST /intake-rules": {"query": "action:thing.done", "do": "keep", "days": "36500"},
+    "POST /members/leaver-keys": {"leaver_keys": "all"},
+    "POST /members/{member_id}/{act}": {"role": "auditor"},
     "POST /api-keys": {"name": "Made", "scope": "events:read"},
     "POST /api-keys/{key_id}/rotate": {"overlap": "24"},
     "POST /retention/mail": {"act": "off"},
@@ -179,6 +184,7 @@ IDS: dict[str, dict[str, str]] = {
     "GET /audit-logs/complete/{name}": {"name": "user"},
     "GET /audit-logs/facets/{name}": {"name": "user"},
     "GET /alerts/{name}/backtest": {"name": "{rule}"},
+    "POST /members/{member_id}/{act}": {"act": "role"},
     "POST /alerts/detections/{detection_id}": {"detection_id": "brute_force"},
     "GET /security/signs/{name}": {"name": "failed_sign_ins"},
     "POST /retention/erasures/{erasure_id}/{decision}": {"decision": "cancel"},

@@ -130,6 +130,9 @@ class Prepared:
         owner = person_scope(self.org_id, self.people["owner"].principal, "owner")
         with self.client(self.key(*PERMISSIONS)) as all_of_it, self.client(self.key("exports")) as exporting:
             post = self._poster(all_of_it)
+            with self.database.write() as connection:
+                leaver = people.create(connection, self.operator, f"leaver@{self.slug}.example", "member", now=now_us())
+            self.ids["member"] = leaver.public_id
             self.ids["action"] = f"{re.sub('[^a-z0-9]', '_', self.slug)}.described"
             assert all_of_it.put(f"/v1/actions/{self.ids['action']}", json={"severity": "low"}).status_code == 200
             self.ids["api_key"] = self.ids["key"] = post("/v1/api-keys", name="Spare", scopes=["admin"])

@@ -56,7 +56,7 @@ def test_a_person_is_noted_each_hour(clock: Clock) -> None:
     async def run(function: object, *_: object) -> object:
         return SCOPE
 
-    database, authenticator = SimpleNamespace(run=run), SimpleNamespace(session_scope=None)
+    database, authenticator = SimpleNamespace(run=run), SimpleNamespace(session_scope=None, revision=0)
     view = LiveView(database, authenticator, Hub(clock), "", Filters(), None, noted.append)  # type: ignore[arg-type]
     assert asyncio.run(count(view.messages())) == MESSAGES + 1
     assert noted == [SCOPE] * MESSAGES

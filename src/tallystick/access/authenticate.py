@@ -65,6 +65,11 @@ class Authenticator:
         self._rejected: dict[tuple[UUID, str], int] = {}
         self._unknown = UnknownKeys(now)
 
+    @property
+    def revision(self) -> int | None:
+        """The revision of access: where it changes, a scope that is held has to be read again. None: not known."""
+        return self._revision()
+
     def cached_scope(self, token: str, address: str) -> Scope | None:
         """The key's scope if it was read within the last five seconds, else None: then call `key_scope` in a thread.
 

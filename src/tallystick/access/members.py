@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tallystick import ids
+from tallystick.access import names
 from tallystick.access.audit import NOWHERE, Caller, record_own
+from tallystick.access.leavers import end_keys_of_leaver
+from tallystick.access.revision import bump_revision
 from tallystick.access.role_holders import remember_owner
 from tallystick.access.scopes import Role, parse_role, require, require_ownership, user_principal
 from tallystick.access.tables import memberships, organizations, people, sessions
@@ -18,7 +21,11 @@ from tallystick.query.scope import Principal, Scope
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person in one organization; `is_disabled` if the person or the membership is. `joined_at` in microseconds."""
+    """A person in one organization; `is_disabled` if the person or the membership is. Times are in microseconds.
+
+    `signed_in_at` is the last sign-in to this organization, None before the first; `sign_in_method` says how
+    (`password`, `sso`, …), "" if it is not known.
+    """
 
     user_id: UUID
     email: str
@@ -26,6 +33,12 @@ class Member:
     role: Role
     is_disabled: bool
     joined_at: int
+    signed_in_at: int | None = None
+    sign_in_method: str = ""
+
+    @property
+    def public_id(self) -> str:
+        return ids.encode("usr", self.user_id.bytes)
 
     @property
     def principal(self) -> Principal:
@@ -37,6 +50,30 @@ def list_members(connection: Connection, scope: Scope) -> list[Member]:
     require(scope, "admin")
     rows = connection.execute(_members().where(memberships.c.org_id == scope.org_id).order_by(people.c.email))
     return [_member_of_row(row) for row in rows]
+
+
+def show_member(connection: Connection, scope: Scope, user_id: UUID) -> Member:
+    """A member of the scope's organization. NotFound (`no_member`)."""
+    require(scope, "admin")
+    return _member(connection, scope, user_id)
+
+
+def parse_member_id(text: str) -> UUID:
+    """The id of a person as the API and the pages write it; NotFound (`no_member`) for another text."""
+    try:
+        return ids.parse_uuid("usr", text)
+    except ValueError:
+        raise _no_member() from None
+
+
+def find_by_address(connection: Connection, scope: Scope, email: str) -> Member:
+    """The member of the scope's organization with that e-mail address. NotFound (`no_member`)."""
+    require(scope, "admin")
+    mine = (memberships.c.org_id == scope.org_id) & (people.c.email == names.email(email))
+    row = connection.execute(_members().where(mine)).first()
+    if row is None:
+        raise _no_member()
+    return _member_of_row(row)
 
 
 def member_addresses(connection: Connection, org_id: UUID) -> set[str]:
@@ -52,7 +89,10 @@ def member_addresses(connection: Connection, org_id: UUID) -> set[str]:
 def change_role(
     connection: Connection, scope: Scope, user_id: UUID, role: str, *, now: int, caller: Caller = NOWHERE
 ) -> Member:
-    """Change a member's role. Only owners add and remove owners; one owner must remain (Conflict `last_owner`)."""
+    """Change a member's role, everywhere within a second.
+
+    Only owners add and remove owners; one owner must remain (Conflict `last_owner`).
+    """
     member = _lock_member(connection, scope, user_id)
     after = parse_role(role)
     if member.role == after:
@@ -63,6 +103,7 @@ def change_role(
         _keep_an_owner(connection, scope.org_id, but=user_id)
         remember_owner(connection, scope.org_id, user_id, now=now)
     connection.execute(update(memberships).where(*_is_member_row(scope, user_id)).values(role=after))
+    bump_revision(connection)
     changes = {"role": {"before": member.role, "after": after}}
     _record_change(connection, scope.org_id, "user.role_changed", member, scope.principal, now, caller, changes)
     return _member(connection, scope, user_id)
@@ -71,7 +112,10 @@ def change_role(
 def set_disabled(
     connection: Connection, scope: Scope, user_id: UUID, disabled: bool, *, now: int, caller: Caller = NOWHERE
 ) -> Member:
-    """Disable a member's access to this organization, at once, or enable it again. Conflict (`last_owner`)."""
+    """Disable a member's access to this organization, at once, or enable it again. Conflict (`last_owner`).
+
+    What ends with the access of a leaver ends with it, and does not begin again.
+    """
     member = _lock_member(connection, scope, user_id)
     if disabled and member.role == "owner":
         _keep_an_owner(connection, scope.org_id, but=user_id)
@@ -81,10 +125,40 @@ def set_disabled(
         .values(disabled_at=now if disabled else None)
     )
     if changed.rowcount:
-        connection.execute(delete(sessions).where(sessions.c.org_id == scope.org_id, sessions.c.user_id == user_id))
+        _end_sessions(connection, scope.org_id, user_id)
+        changes: dict[str, Any] = {"disabled": {"before": not disabled, "after": disabled}}
+        if disabled:
+            changes |= end_keys_of_leaver(connection, scope, member.email, now=now, caller=caller)
         action = "user.disabled" if disabled else "user.enabled"
-        _record_change(connection, scope.org_id, action, member, scope.principal, now, caller, {})
+        _record_change(connection, scope.org_id, action, member, scope.principal, now, caller, changes)
     return _member(connection, scope, user_id)
+
+
+def remove(connection: Connection, scope: Scope, user_id: UUID, *, now: int, caller: Caller = NOWHERE) -> Member:
+    """Remove a member from this organization, at once; the account stays. Returns the member as it was.
+
+    Conflict (`last_owner`), NotFound (`no_member`), also for somebody who was just removed.
+    """
+    member = _lock_member(connection, scope, user_id)
+    if member.role == "owner":
+        _keep_an_owner(connection, scope.org_id, but=user_id)
+        remember_owner(connection, scope.org_id, user_id, now=now)
+    _end_sessions(connection, scope.org_id, user_id)
+    connection.execute(delete(memberships).where(*_is_member_row(scope, user_id)))
+    changes: dict[str, Any] = {"role": {"before": member.role, "after": None}}
+    changes |= end_keys_of_leaver(connection, scope, member.email, now=now, caller=caller)
+    _record_change(connection, scope.org_id, "user.removed", member, scope.principal, now, caller, changes)
+    return member
+
+
+def sign_out(connection: Connection, scope: Scope, user_id: UUID, *, now: int, caller: Caller = NOWHERE) -> int:
+    """End every session of a member in this organization; returns how many there were. NotFound (`no_member`)."""
+    member = _lock_member(connection, scope, user_id)
+    ended = _end_sessions(connection, scope.org_id, user_id)
+    if ended:
+        changes = {"sessions": {"before": ended, "after": 0}}
+        _record_change(connection, scope.org_id, "user.session_revoked", member, scope.principal, now, caller, changes)
+    return ended
 
 
 def enter(
@@ -99,25 +173,36 @@ def enter(
     caller: Caller,
 ) -> Member:
     """Make a person a member. Called by `people.add`, which has checked the permission."""
+    member = insert_membership(connection, org_id, person, role, now=now)
+    _record_change(connection, org_id, action, member, by, now, caller, {"role": role})
+    return member
+
+
+def insert_membership(connection: Connection, org_id: UUID, person: Row[Any], role: Role, *, now: int) -> Member:
+    """Make a person a member, unrecorded. Conflict (`member_exists`)."""
     values = {"org_id": org_id, "user_id": person.user_id, "role": role, "joined_at": now}
     try:
         connection.execute(insert(memberships).values(values))
     except IntegrityError:
         raise Conflict(f"{person.email} already belongs to this organization.", code="member_exists") from None
-    member = Member(person.user_id, person.email, person.name, role, person.disabled_at is not None, now)
-    _record_change(connection, org_id, action, member, by, now, caller, {"role": role})
-    return member
+    return Member(person.user_id, person.email, person.name, role, person.disabled_at is not None, now)
 
 
 def _members() -> Select[Any]:
+    # A sign-in is remembered as long as its session: nothing else keeps it yet.
+    last = select(func.max(sessions.c.created_at)).where(
+        sessions.c.org_id == memberships.c.org_id, sessions.c.user_id == memberships.c.user_id
+    )
     return select(
         people.c.user_id, people.c.email, people.c.name, memberships.c.role, memberships.c.joined_at,
+        last.scalar_subquery().label("signed_in_at"), literal("").label("sign_in_method"),
         func.coalesce(memberships.c.disabled_at, people.c.disabled_at).label("disabled_at"),
     ).join(people, people.c.user_id == memberships.c.user_id)  # fmt: skip
 
 
 def _member_of_row(row: Row[Any]) -> Member:
-    return Member(row.user_id, row.email, row.name, row.role, row.disabled_at is not None, row.joined_at)
+    return Member(row.user_id, row.email, row.name, row.role, row.disabled_at is not None, row.joined_at,
+                  row.signed_in_at, row.sign_in_method)  # fmt: skip
 
 
 def _is_member_row(scope: Scope, user_id: UUID) -> tuple[Any, Any]:
@@ -127,8 +212,19 @@ def _is_member_row(scope: Scope, user_id: UUID) -> tuple[Any, Any]:
 def _member(connection: Connection, scope: Scope, user_id: UUID) -> Member:
     row = connection.execute(_members().where(*_is_member_row(scope, user_id))).first()
     if row is None:
-        raise NotFound("Member not found in this organization.", code="no_member")
+        raise _no_member()
     return _member_of_row(row)
+
+
+def _no_member() -> NotFound:
+    return NotFound("Member not found in this organization.", code="no_member")
+
+
+def _end_sessions(connection: Connection, org_id: UUID, user_id: UUID) -> int:
+    """End the sessions of a member in the organization, in open live views too; returns how many there were."""
+    ended = connection.execute(delete(sessions).where(sessions.c.org_id == org_id, sessions.c.user_id == user_id))
+    bump_revision(connection)
+    return ended.rowcount
 
 
 def _lock_member(connection: Connection, scope: Scope, user_id: UUID) -> Member:

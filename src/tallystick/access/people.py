@@ -4,6 +4,7 @@ A disabled person loses access everywhere at once; a membership can be disabled 
 checked against both on each use.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +14,11 @@ from sqlalchemy.exc import IntegrityError
 from tallystick import ids
 from tallystick.access import names
 from tallystick.access.audit import NOWHERE, Caller, record_own
+from tallystick.access.leavers import end_keys_of_leaver
 from tallystick.access.members import Member, enter
 from tallystick.access.passwords import HashedPassword
-from tallystick.access.scopes import parse_role, require, require_ownership
+from tallystick.access.revision import bump_revision
+from tallystick.access.scopes import operator_scope, parse_role, require, require_ownership
 from tallystick.access.tables import memberships, people, sessions
 from tallystick.errors import Conflict, NotFound
 from tallystick.query.scope import OPERATOR, Principal, Scope
@@ -59,7 +62,7 @@ def add(
 ) -> Member:
     """As `create`, without its permission check: for callers within this package that checked already."""
     email = names.email(email)
-    person = _find(connection, email)
+    person = find_person(connection, email)
     if person is not None and password is not None:
         # Otherwise whoever adds a person to one organization could enter the others in that name.
         raise Conflict(
@@ -67,7 +70,7 @@ def add(
             code="account_exists",
         )
     if person is None:
-        made = _insert(connection, user_id or ids.new_uuid(now), email, name, password, now)
+        made = insert_person(connection, user_id or ids.new_uuid(now), email, name, password, now)
         return enter(connection, org_id, made, parse_role(role), "user.created", by=by, now=now, caller=caller)
     return enter(connection, org_id, person, parse_role(role), "user.joined", by=by, now=now, caller=caller)
 
@@ -90,12 +93,16 @@ def set_disabled(connection: Connection, email: str, disabled: bool, *, now: int
     disabled_at = now if disabled else None
     connection.execute(update(people).where(people.c.user_id == person.user_id).values(disabled_at=disabled_at))
     _end_sessions(connection, person.user_id)
+    if disabled:
+        for org_id in _organizations_of(connection, person):
+            end_keys_of_leaver(connection, operator_scope(org_id), person.email, now=now, caller=caller)
     _record_everywhere(connection, person, "user.disabled" if disabled else "user.enabled", now, caller)
 
 
-def _insert(
+def insert_person(
     connection: Connection, user_id: UUID, email: str, name: str, password: HashedPassword | None, now: int
 ) -> Row[Any]:
+    """Make an account, unrecorded. Conflict (`account_exists`) if one of that address was just made."""
     try:
         connection.execute(
             insert(people).values(
@@ -108,12 +115,13 @@ def _insert(
     return _find_or_refuse(connection, email)
 
 
-def _find(connection: Connection, email: str) -> Row[Any] | None:
+def find_person(connection: Connection, email: str) -> Row[Any] | None:
+    """The account of an e-mail address, as `names.email` gives it."""
     return connection.execute(select(people).where(people.c.email == email)).first()
 
 
 def _find_or_refuse(connection: Connection, email: str) -> Row[Any]:
-    person = _find(connection, names.email(email))
+    person = find_person(connection, names.email(email))
     if person is None:
         raise NotFound(f"No user has the address {email}. Add one with `tallystick user create`.", code="no_person")
     return person
@@ -121,11 +129,16 @@ def _find_or_refuse(connection: Connection, email: str) -> Row[Any]:
 
 def _end_sessions(connection: Connection, user_id: UUID) -> None:
     connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
+    bump_revision(connection)
+
+
+def _organizations_of(connection: Connection, person: Row[Any]) -> Sequence[UUID]:
+    rows = connection.execute(select(memberships.c.org_id).where(memberships.c.user_id == person.user_id))
+    return rows.scalars().all()
 
 
 def _record_everywhere(connection: Connection, person: Row[Any], action: str, now: int, caller: Caller) -> None:
     """Record the audit event in every organization that the account belongs to."""
-    rows = connection.execute(select(memberships.c.org_id).where(memberships.c.user_id == person.user_id))
-    for org_id in rows.scalars().all():
+    for org_id in _organizations_of(connection, person):
         on = {"type": "user", "id": ids.encode("usr", person.user_id.bytes), "name": person.email}
         record_own(connection, org_id, action, by=OPERATOR, caller=caller, on=on, now=now)

@@ -31,19 +31,24 @@ def read_revision(connection: Connection) -> int:
 
 
 class RevisionWatch(Background):
-    """Looks at the revision twice a second."""
+    """Looks at the revision twice a second; `listeners` are called, in its thread, when it has changed."""
 
     def __init__(self, database: Database, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__("access_revision", idle_seconds=LOOK_SECONDS)
         self._database = database
         self._monotonic = monotonic
         self._seen: tuple[int, float] | None = None
+        self.listeners: list[Callable[[], None]] = []
 
     def step(self) -> bool:
         """Look once; there is never more to do."""
-        began = self._monotonic()
+        began, before = self._monotonic(), self._seen
         with self._database.read() as connection:
-            self._seen = read_revision(connection), began
+            revision = read_revision(connection)
+        self._seen = revision, began
+        if before is not None and before[0] != revision:
+            for listener in self.listeners:
+                listener()
         return False
 
     def current(self) -> int | None:

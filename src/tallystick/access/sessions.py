@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from tallystick import ids
 from tallystick.access.audit import NOWHERE, Caller, record_own, resource
-from tallystick.access.scopes import Role, person_scope, user_principal
+from tallystick.access.scopes import Role, person_scope, require, user_principal
 from tallystick.access.secret import Secret, is_token, new_token, token_digest
 from tallystick.access.tables import memberships, organizations, people, sessions
 from tallystick.clock import DAY_US, SECOND_US
@@ -133,6 +133,14 @@ def list_own(connection: Connection, scope: Scope, now: int) -> list[Session]:
     rows = connection.execute(
         _in_force(now).where(sessions.c.user_id == _user_of(scope)).order_by(sessions.c.seen_at.desc())
     )
+    return [_session_of_row(row) for row in rows]
+
+
+def list_of_organization(connection: Connection, scope: Scope, now: int) -> list[Session]:
+    """The sessions in force in the scope's organization, last used first."""
+    require(scope, "admin")
+    mine = sessions.c.org_id == scope.org_id
+    rows = connection.execute(_in_force(now).where(mine).order_by(sessions.c.seen_at.desc()))
     return [_session_of_row(row) for row in rows]
 
 

@@ -17,6 +17,8 @@ organizations = Table(
     time_column("longer_until", nullable=True),
     Column("zone", String(64), nullable=False),
     time_column("created_at"),
+    # Which keys end with the access of whoever made them: `reading`, `all` or `none` (`leavers`).
+    Column("leaver_keys", String(10), nullable=False, server_default="reading"),
 )
 
 # A person is one account, whatever organizations it belongs to.
@@ -93,6 +95,10 @@ api_keys = Table(
     Column("last_used_address", String(45), nullable=False, server_default=""),
     time_column("revoked_at", nullable=True),
     Column("replaced_by", Uuid),  # the key that a rotation made; this one ends at `expires_at`
+    Column("warned_days", Integer),  # the last warning before it expires was for so many days
+    # Its maker lost access then, and it can still be used; when the owners were told.
+    time_column("maker_left_at", nullable=True),
+    time_column("owners_told_at", nullable=True),
 )
 
 # One row: it grows with every change that takes access away, so that servers drop what they have cached.

@@ -25,7 +25,7 @@ from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
 
-# A revoked key may see events for this long.
+# Where the revision of access is not known, a revoked key may see events for this long; else for a second.
 CHECK_SECONDS = 5.0
 COUNT_SECONDS = 3600.0  # a view that stays open counts as one request an hour
 RETRY = b"retry: 1000\n\n"
@@ -123,6 +123,7 @@ async def _messages(
 ) -> AsyncGenerator[bytes]:
     yield RETRY + position_message(after)
     checked = counted = time.monotonic()
+    revision: int | None = None
     try:
         async with aclosing(services.hub.follow(reader, query, after, messages_of)) as messages:
             async for message in messages:
@@ -130,7 +131,8 @@ async def _messages(
                 if now - counted >= COUNT_SECONDS:
                     await authorize_scope(request, services)
                     checked = counted = now
-                elif now - checked >= CHECK_SECONDS:
+                elif revision != services.authenticator.revision or now - checked >= CHECK_SECONDS:
+                    revision = services.authenticator.revision
                     await scope_of(request, services)
                     checked = now
                 yield message

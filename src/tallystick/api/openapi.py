@@ -36,6 +36,7 @@ TOPICS = {
     "Alerts": "Alert rules, alerts and the destinations of their messages. Takes a key with `alerts`.",
     "Compliance": "Compliance reports and signed reviews.",
     "Actions": "The actions of a log: built-in ones, and those that the organization describes itself.",
+    "Members": "The people of an organization, and invitations. Takes a key with `admin`.",
     "API keys": "The keys of an organization: create, rotate, revoke. Takes a key with `admin`.",
     "Monitoring": "For load balancers and monitoring. Takes no key.",
     "Reference": "The API reference. Takes no key.",

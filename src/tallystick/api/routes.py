@@ -27,6 +27,7 @@ from tallystick.api import (
     integrity_check,
     ledger,
     legal_holds,
+    members,
     preview_recording,
     public_ledger,
     record_events,
@@ -151,6 +152,12 @@ ROUTES: list[HTTPRouteHandler] = [
     review_reminder.show_reminder,  # GET /v1/review-reminder
     review_reminder.set_reminder,  # PUT /v1/review-reminder
     review_reminder.remove_reminder,  # DELETE /v1/review-reminder
+    # Members
+    members.list_members,  # GET /v1/members
+    members.show_member,  # GET /v1/members/{id}
+    members.change_member,  # PATCH /v1/members/{id}
+    members.sign_out_member,  # POST /v1/members/{id}/sign-out
+    members.remove_member,  # DELETE /v1/members/{id}
     # API keys
     api_keys.list_api_keys,  # GET /v1/api-keys
     api_keys.create_api_key,  # POST /v1/api-keys

@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 import tallystick
-from tallystick.cli.terminal import CommandFailed, any_of, fail, say
+from tallystick.cli.terminal import CommandFailed, NoInstallation, any_of, fail, say
 from tallystick.errors import TallystickError
 
 # Command → module in this package, and its line in the list of commands.
@@ -18,7 +18,8 @@ COMMANDS = {
     "serve": ("serve", "Run the server (API, web pages and background work) until SIGTERM or Ctrl-C."),
     "demo": ("demo", "Run the server with a demo organization, whose data is brought up to date at each start."),
     "org": ("org", "Create and list organizations, and set their retention."),
-    "user": ("user", "Add people to organizations."),
+    "user": ("user", "Add, change and remove people of organizations."),
+    "session": ("session", "List and end sessions of people in browsers."),
     "key": ("key", "Create, list, rotate and revoke API keys."),
     "secret": ("secret", "Rotate the secret key, which encrypts the stored secrets."),
     "erasure": ("erasure", "Show and confirm erasures, where an organization has no two people for it."),
@@ -46,8 +47,8 @@ SEARCHING = ("search", "tail")  # their arguments are words to search for
 _NOT_ONE_OF = re.compile("(?:Value error, )?(?P<given>'.*') is not one of (?P<choices>'.+')[.]", re.DOTALL)
 ABOUT = """Tallystick records who did what and when, finds it in milliseconds, and can prove that nothing was changed.
 
-Start with "tallystick demo". serve, demo, org, user, key, secret, erasure, store, backup, restore, copies and doctor
-use the data directory and databases of this machine; import, send, search, export, schedule, alert, action,
+Start with "tallystick demo". serve, demo, org, user, session, key, secret, erasure, store, backup, restore, copies and
+doctor use the data directory and databases of this machine; import, send, search, export, schedule, alert, action,
 destination, report, review and tail call the server at TALLYSTICK_URL with the API key in TALLYSTICK_API_KEY.
 """
 
@@ -66,6 +67,9 @@ def main() -> None:
         sys.exit(error.exit_code)
     except typer.Abort:
         sys.exit(1)
+    except NoInstallation as error:
+        fail(error.detail)
+        sys.exit(2)
     except (CommandFailed, TallystickError) as error:
         sys.exit(fail(error.detail))
     except UnicodeError:

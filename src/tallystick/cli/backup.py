@@ -12,7 +12,7 @@ from tallystick.backup import request
 from tallystick.backup.create import summary_of
 from tallystick.backup.manifest import BackupManifest, read_manifest
 from tallystick.backup.restore import restore_backup as carry_back
-from tallystick.cli.control_database import control_database
+from tallystick.cli.control_database import control_database, installed_settings
 from tallystick.cli.restore_options import ReplaceOption, WithoutKeyOption, locked_data_dir
 from tallystick.cli.store_access import is_open_elsewhere, opened_store, progress_bar, wait_for_server
 from tallystick.cli.terminal import JsonOption, emit, note, say
@@ -35,7 +35,7 @@ def create(
     embedded event store writes the backup itself, as its own user. The secret key, ledger.marks and ledger.erasures
     are not included: keep them somewhere else.
     """
-    settings, target = Settings.load(os.environ), directory.absolute()
+    settings, target = installed_settings(), directory.absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
     with control_database() as database:
         if is_open_elsewhere(settings):

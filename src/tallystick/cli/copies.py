@@ -1,16 +1,14 @@
 """`tallystick copies`: what the operator has done with continuous copies."""
 
-import os
 from typing import Annotated
 
 import typer
 
-from tallystick.cli.control_database import control_database
+from tallystick.cli.control_database import control_database, installed_settings
 from tallystick.cli.terminal import CommandFailed, say
 from tallystick.clock import now_us
 from tallystick.copies.copier import kept_us
 from tallystick.copies.copies_until import forget_place, left_places
-from tallystick.settings import Settings
 
 app = typer.Typer()
 copies = typer.Typer(no_args_is_help=True, help="Note what became of continuous copies that are not made any more.")
@@ -23,7 +21,7 @@ def forget(place: Annotated[str, typer.Argument(metavar="PLACE", help="As tallys
 
     Until then, erasures say that copies of the erased data are left. Nothing is deleted by this command.
     """
-    settings = Settings.load(os.environ)
+    settings = installed_settings()
     kept = 0 if settings.copies_dir is None else kept_us(settings.copies_days)
     with control_database() as database, database.write() as connection:
         if not forget_place(connection, place, now_us(), kept):

@@ -1,6 +1,5 @@
 """`tallystick org`: creates and lists organizations, changes retention, and operates their logs."""
 
-import os
 from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated, Any
@@ -12,13 +11,12 @@ from tallystick.access.organizations import Organization
 from tallystick.access.scopes import operator_scope
 from tallystick.backup.data_dir_lock import lock_data_dir
 from tallystick.backup.restart_log import restart_frozen_log
-from tallystick.cli.control_database import CLI_CALLER, control_database
+from tallystick.cli.control_database import CLI_CALLER, control_database, installed_settings
 from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, print_table, say
 from tallystick.clock import now_us, rfc3339
 from tallystick.data_access.setting import set_view_recording
 from tallystick.ledger import log
 from tallystick.ledger.keys import Keyring
-from tallystick.settings import Settings
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 
@@ -53,7 +51,7 @@ def create(
 ) -> None:
     """Create an organization and its log."""
     now = now_us()
-    with control_database() as database, database.write() as connection:
+    with control_database(begin=True) as database, database.write() as connection:
         made = organizations.create(connection, slug, name, plan, retention_days, now=now, caller=CLI_CALLER)
         log.create(connection, made.org_id, now=now)
     if json:
@@ -148,7 +146,7 @@ def rotate_signing_key(
     If the secret key that encrypted the signing key is lost for good, --lost-key makes a new one. The trail then
     records both keys and how far the lost one has signed. Whoever has only its line can verify nothing signed later.
     """
-    settings = Settings.load(os.environ)
+    settings = installed_settings()
     keyring = Keyring(settings.secret_keys, settings.public_host)
     with control_database() as database, database.write() as connection:
         scope = operator_scope(organizations.by_slug(connection, slug).org_id)
@@ -173,7 +171,7 @@ def restart_log(
     signed. Whoever checks the log needs its new key line. Events that the tree does not know are moved out of the event
     store into a file in the data directory.
     """
-    settings = Settings.load(os.environ)
+    settings = installed_settings()
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = EventStore(settings.events_url)
     try:

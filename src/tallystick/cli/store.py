@@ -1,6 +1,5 @@
 """`tallystick store`: which event store belongs to the control database, damage in it, lost events, and its rebuild."""
 
-import os
 import re
 import time
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ import msgspec
 import typer
 
 from tallystick.backup.create import expected_events
-from tallystick.cli.control_database import control_database
+from tallystick.cli.control_database import control_database, installed_settings
 from tallystick.cli.store_access import LOOK_SECONDS, is_open_elsewhere, opened_store, progress_bar, wait_for_server
 from tallystick.cli.terminal import CommandFailed, JsonOption, counted, emit, note, say
 from tallystick.clock import now_us
@@ -68,7 +67,7 @@ def adopt() -> None:
 
     Events that it does not have are missing from then on. If it is embedded, a server on another data directory ends.
     """
-    settings = Settings.load(os.environ)
+    settings = installed_settings()
     with control_database() as database, database.write() as connection:
         adopt_next(connection, settings.data_dir, embedded=settings.events_url.startswith("chdb:"))
     say(
@@ -96,7 +95,7 @@ def restore_range(
     Each event is compared with the log before it is written. What was purged or erased since the copy was made does
     not come back. If it is interrupted, run the same command again. The exit status is 1 if events are missing still.
     """
-    settings = Settings.load(os.environ)
+    settings = installed_settings()
     if only and not org:
         raise CommandFailed("--range needs --org: each organization has its own indexes.")
     copy = source if "://" in source else str(Path(source).absolute())
@@ -126,7 +125,7 @@ def accept_loss(
     Try tallystick store restore-range first. Only what is missing now becomes lost. The trail records it as
     audit_log.events_lost, which never expires, and every proof over the range says so. It cannot be undone.
     """
-    settings, pair = Settings.load(os.environ), index_range(indexes)
+    settings, pair = installed_settings(), index_range(indexes)
     if not yes:
         typer.confirm(
             f"Record for good that no copy has the missing events of {org} at {indexes}?", abort=True, err=True
@@ -195,7 +194,7 @@ def check(
     table.
     The exit status is 1 if damaged parts are left.
     """
-    settings = Settings.load(os.environ)
+    settings = installed_settings()
     with opened_store(settings) as events:
         if refused := events.refused_parts():
             _take_refused_aside(events, refused, set_aside=set_aside)
@@ -242,7 +241,7 @@ def rebuild() -> None:
     does it beside recording and searching; this command waits for it, and can be interrupted and repeated. Without one,
     it is done here.
     """
-    settings = Settings.load(os.environ)
+    settings = installed_settings()
     with control_database() as database:
         with database.write() as connection:
             rebuild_id = request_rebuild(connection)

@@ -34,6 +34,10 @@ class CommandFailed(Exception):
         self.detail = detail
 
 
+class NoInstallation(CommandFailed):
+    """A command that needs an installation found none: the command ends with status 2."""
+
+
 def say(text: str) -> None:
     """Prints a result on standard output: unchanged in a file or pipe, as `display_block` on a terminal."""
     _write((display_block(text) if sys.stdout.isatty() else text) + "\n")

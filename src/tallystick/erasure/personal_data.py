@@ -28,6 +28,7 @@ from tallystick.exports.tables import export_links
 from tallystick.ingest.tables import idempotency_keys
 from tallystick.intake_rules.changes import INTAKE_RULES
 from tallystick.intake_rules.tables import intake_rule_lists
+from tallystick.invitations.tables import invitations
 from tallystick.retention.tables import legal_holds
 from tallystick.saved.tables import saved_views
 from tallystick.schedules.tables import export_schedules, schedule_deliveries, schedule_recipients, schedule_runs
@@ -231,6 +232,7 @@ def personal_data(database: Database, data_dir: Path) -> list[PersonalData]:
         DescriptionTexts("actions", database, action_descriptions, ("sentence", "description", "schema")),
         TableTexts("counts of reads", database, data_access_counts, ("reader",)),
         ExportFiles(database, data_dir),
+        TableTexts("invitations", database, invitations, ("email", "invited_by_name"), drop=True),
         TableTexts("idempotency keys", database, idempotency_keys, ("key",), drop=True),
         TableTexts("decisions", database, decisions, ("title", "requested_by_name", "first_by_name", "ended_by_name")),
         TableTexts(
@@ -246,5 +248,5 @@ SCRUBBED = (
     "idempotency_keys", "external_ids", "erasures", "erasure_steps", "decisions", "exports", "export_links",
     "export_schedules", "schedule_recipients", "schedule_runs", "schedule_deliveries", "outbox", "journal", "set_aside",
     "alerts", "alert_rules", "alert_hits", "alert_memory", "destinations", "deliveries", "delivery_attempts",
-    "intake_rule_lists", "action_descriptions",
+    "intake_rule_lists", "action_descriptions", "invitations",
 )  # fmt: skip

@@ -30,6 +30,7 @@ class LiveSubscription:
         self.seen = position  # changed by the channel alone
         self.encode = encode
         self.is_ended = False
+        self.is_nudged = False
         self._messages: deque[tuple[int, bytes]] = deque()
         self._bytes = 0
         self._arrived = asyncio.Event()
@@ -47,14 +48,22 @@ class LiveSubscription:
         self.is_ended = True
         self._arrived.set()
 
+    def nudge(self) -> None:
+        """Have the viewer look up now: its access may have ended."""
+        self.is_nudged = True
+        self._arrived.set()
+
     @property
     def is_full(self) -> bool:
         """Whether more waits than is held for a viewer."""
         return self._bytes > MOST_WAITING_BYTES
 
     async def next(self, seconds: float) -> tuple[int, bytes] | None:
-        """The next message and the index up to which events were checked; None if there is none within `seconds`."""
-        if not self._messages and not self.is_ended:
+        """The next message and the index up to which events were checked.
+
+        None if there is none within `seconds`, or when the viewer was nudged.
+        """
+        if not self._messages and not self.is_ended and not self.is_nudged:
             self._arrived.clear()
             try:
                 await asyncio.wait_for(self._arrived.wait(), seconds)
@@ -194,12 +203,20 @@ class Channels:
     def end_all(self) -> None:
         """End every subscription; called on the event loop."""
         with self._lock:
-            subscriptions = [
-                one for channels in self._channels.values() for channel in channels for one in channel.subscriptions
-            ]
+            subscriptions = self._subscriptions()
             self._channels.clear()
         for subscription in subscriptions:
             subscription.end()
+
+    def nudge_all(self) -> None:
+        """Have every viewer look up soon; called from any thread."""
+        with self._lock:
+            subscriptions = self._subscriptions()
+        for subscription in subscriptions:
+            self._call(subscription.nudge)
+
+    def _subscriptions(self) -> list[LiveSubscription]:
+        return [one for channels in self._channels.values() for channel in channels for one in channel.subscriptions]
 
     def _deliver(
         self, channel: Channel, subscriptions: Iterable[LiveSubscription], through: int, message: bytes

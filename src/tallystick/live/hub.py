@@ -68,6 +68,10 @@ class LiveHub:
         if self._channels.has(org_id):
             self._matcher.wake()
 
+    def access_changed(self) -> None:
+        """Says that somebody's access may have ended: each view yields a message at once. Called from any thread."""
+        self._channels.nudge_all()
+
     def close(self) -> None:
         """Ends every live view, so that the server can stop."""
         self._is_closing = True
@@ -103,7 +107,7 @@ class LiveHub:
 
     async def follow(self, scope: Scope, query: Query, after: int | None, encode: Encode) -> AsyncGenerator[bytes]:
         """Yields the messages of batches of matching events after index `after` (None: from now on), and the message of
-        an empty batch at least every HEARTBEAT_SECONDS.
+        an empty batch at least every HEARTBEAT_SECONDS, and soon after `access_changed`.
 
         A view survives an outage of the event store and continues when it is back. A viewer that is slow to take its
         messages is given the rest from the journal or the event store, once it has taken them.
@@ -124,7 +128,8 @@ class LiveHub:
                     subscription = None
                     continue
                 position, message = arrived or (position, b"")
-                if not message and due <= 0:
+                is_nudged, subscription.is_nudged = subscription.is_nudged, False
+                if not message and (due <= 0 or is_nudged):
                     message = encode(LiveBatch((), position))
                 if message:
                     last_yield_at = time.monotonic()

@@ -79,11 +79,13 @@ class LiveView:
         now = now_us()
         query = query_from(self.filters.parameters(now), now=now)
         checked = noted = time.monotonic()
+        revision: int | None = None
         yield ServerSentEventMessage(comment="connected", retry=RETRY_MILLISECONDS).encode()
         encode = RowsMessage(self.filters, query.needles)
         async with aclosing(self.hub.follow(scope, query, self.after, encode)) as messages:
             async for message in messages:
-                if time.monotonic() - checked >= CHECK_SECONDS:
+                if revision != self.authenticator.revision or time.monotonic() - checked >= CHECK_SECONDS:
+                    revision = self.authenticator.revision
                     if await self.scope() != scope:
                         return  # the browser reconnects, with the current scope
                     checked = time.monotonic()

@@ -14,6 +14,7 @@ NAVIGATION = (
     ("intake-rules", "/intake-rules", "Intake rules"),
     ("integrity", "/integrity", "Integrity"),
     ("actions", "/actions", "Actions"),
+    ("members", "/members", "Members"),
     ("api-keys", "/api-keys", "API keys"),
 )
 # Pages that need the whole trail; a member, who sees only part of it, gets no link to them.
@@ -21,7 +22,7 @@ WHOLE_TRAIL_PAGES = frozenset({
     "alerts", "security", "compliance", "retention", "intake-rules", "integrity", "actions",
 })  # fmt: skip
 
-ADMIN_PAGES = frozenset({"api-keys"})
+ADMIN_PAGES = frozenset({"members", "api-keys"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,8 @@ GET  /compliance                reports, reviews    POST /compliance/reports, re
 GET  /compliance/reports/{report_id}  a report; …/progress, report.pdf, report.json  POST …/evidence  bundle its events
 GET  /compliance/reviews/{review_id}  a review      POST             save, sign, withdraw
                                                     POST …/findings  note something at an event
+GET  /members                   the people          POST /members/{id}/{act}  role, disable, enable, sign-out, remove
+                                                    POST /members/leaver-keys  which keys end with a leaver
 GET  /api-keys                  the keys            POST /api-keys   create one
                                                     POST /api-keys/{id}/rotate, /revoke
 GET  /integrity                 checkpoint, key, checks POST /integrity/check  check now
@@ -126,6 +128,7 @@ from tallystick.web.integrity_page import (
 )
 from tallystick.web.investigate import investigate
 from tallystick.web.live_rows import follow_events
+from tallystick.web.members_page import change_member, provide_members_page, set_leaver_keys, show_members_page
 from tallystick.web.proof_line import download_proof, show_proof
 from tallystick.web.providers import (
     provide_caller,
@@ -250,6 +253,9 @@ WEB = Router(
         show_example,
         describe,
         remove,
+        show_members_page,
+        set_leaver_keys,
+        change_member,
         show_api_keys_page,
         create_key,
         rotate_key,
@@ -274,6 +280,7 @@ WEB = Router(
         "caller": Provide(provide_caller),
         "form_request": Provide(provide_form_request),
         "actions_page": Provide(provide_actions_page),
+        "members_page": Provide(provide_members_page),
         "api_keys_page": Provide(provide_api_keys_page),
         "alerts_page": Provide(provide_alerts_page),
         "rule_form": Provide(provide_rule_form),
