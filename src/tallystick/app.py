@@ -16,6 +16,7 @@ from tallystick.access.rate_limit import RateLimit
 from tallystick.access.revision import RevisionWatch
 from tallystick.access.scopes import operator_scope
 from tallystick.access.secret import SecretBox
+from tallystick.access.sessions import SessionLimits
 from tallystick.access.sign_in import SignIn
 from tallystick.alerts.baseline import BaselineWorker
 from tallystick.alerts.evaluator import Evaluator, evaluators_of
@@ -166,7 +167,7 @@ def build(settings: Settings) -> Services:
     )
     scheduler = Scheduler(database, exporter, lease, export_worker.wake, own_actions)
     evaluators = evaluators_of(database, store, sequencer.recent, settings.public_url, message_worker.wake, own_actions)
-    access_revision = RevisionWatch(recording)
+    access_revision, limits = RevisionWatch(recording), SessionLimits.of(settings)
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluators[0])
     access_revision.listeners.append(hub.access_changed)
@@ -179,8 +180,8 @@ def build(settings: Settings) -> Services:
         disk=disk,
         connections=connections,
         pools=pools,
-        authenticator=Authenticator(recording, rate_limit=limit, revision=access_revision.current),
-        sign_in=SignIn(connections.requests),
+        authenticator=Authenticator(recording, rate_limit=limit, revision=access_revision.current, limits=limits),
+        sign_in=SignIn(connections.requests, limits=limits),
         recorder=recorder,
         finder=finder,
         hub=hub,

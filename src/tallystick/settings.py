@@ -196,6 +196,12 @@ class Settings:
         "a tenth of what is free on the disk.",
         read_whole_number(1, 1_000_000_000),
     )
+    session_idle_minutes: int = _setting(
+        "720", "Minutes after which somebody who does nothing is signed out.", read_whole_number(1, 525_600)
+    )
+    session_hours: int = _setting(
+        "168", "Hours after which everybody has to sign in again.", read_whole_number(1, 8760)
+    )
     access_log: str = _setting(
         "off", "Whether each request is logged, on or off: method, route, status, address and time.",
         read_one_of("on", "off"),

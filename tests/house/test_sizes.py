@@ -92,6 +92,7 @@ CODE_LINES = {
     "one alert and one message for what a rule finds in late events (alerts, destinations)": 170,
     "stored searches in today's language, networks and addresses in either form (database, access, alerts)": 200,
     "late events that stay through a purge which tells of them (retention, store, api, web)": 190,
+    "profiles, sessions and their limits, a password that is changed or reset by mail (access, web)": 605,
     "bundles that are imported, exports that cannot be (cli, events)": 60,
     "misspelt words and their beginnings, corrections that can be read, changes in a report (search, web, cases)": 40,
     "journal records as columns, a few at a time (journal, ingest, store)": 120,

@@ -101,6 +101,15 @@ GET  /api-keys                                   oa
 POST /api-keys                                   oa
 POST /api-keys/{key_id}/rotate                   oa
 POST /api-keys/{key_id}/revoke                   oa
+GET  /profile                                    oaum
+POST /profile                                    oaum
+POST /profile/password                           oaum
+POST /profile/sessions/end                       oaum
+POST /profile/sessions/{session_id}/end          oaum
+GET  /sign-in/reset                              -
+POST /sign-in/reset                              -
+GET  /sign-in/reset/{token}                      -
+POST /sign-in/reset/{token}                      -
 GET  /integrity                                  oau
 GET  /integrity/check                            oau
 POST /integrity/check                            oa

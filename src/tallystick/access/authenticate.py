@@ -15,7 +15,7 @@ from tallystick.access.keys import ApiKey
 from tallystick.access.rate_limit import RateLimit
 from tallystick.access.scopes import api_key_scope
 from tallystick.access.secret import token_digest
-from tallystick.access.sessions import Session
+from tallystick.access.sessions import DEFAULT_LIMITS, Session, SessionLimits
 from tallystick.access.tables import api_keys
 from tallystick.access.unknown_keys import UnknownKeys
 from tallystick.clock import SECOND_US, now_us, rfc3339
@@ -54,12 +54,14 @@ class Authenticator:
         rate_limit: RateLimit | None = None,
         now: Callable[[], int] = now_us,
         revision: Callable[[], int | None] = lambda: 0,
+        limits: SessionLimits = DEFAULT_LIMITS,
     ) -> None:
         """`revision`: that of access, None if it is not known; a key cached under another one is read again."""
         self._database = database
         self._revision = revision
         self._rate_limit = rate_limit or RateLimit(0)
         self._now = now
+        self.limits = limits
         self._seen: dict[bytes, _CachedKey] = {}
         self._used: dict[UUID, int] = {}
         self._rejected: dict[tuple[UUID, str], int] = {}
@@ -117,11 +119,7 @@ class Authenticator:
 
     def session(self, cookie: str) -> Session:
         """The session of a cookie's value. Unauthorized (`no_session`) if it ended or never existed."""
-        now = self._now()
-        with self._database.read() as connection:
-            session = sessions.find_by_token(connection, cookie, now)
-        if session is None:
-            raise Unauthorized("Not signed in, or the session has ended. Sign in again.", code="no_session")
+        session, now = self._read_session(cookie), self._now()
         if now - session.seen_at >= sessions.SEEN_EVERY_US:
             try:
                 with self._database.write() as connection:
@@ -131,8 +129,18 @@ class Authenticator:
         return session
 
     def session_scope(self, cookie: str) -> Scope:
-        """The scope of the session of a cookie's value; errors as `session`."""
-        return self.session(cookie).scope
+        """The scope of the session of a cookie's value; errors as `session`.
+
+        The session is not used by this: a page that stays open alone, as a live view does, ends when it is idle.
+        """
+        return self._read_session(cookie).scope
+
+    def _read_session(self, cookie: str) -> Session:
+        with self._database.read() as connection:
+            session = sessions.find_by_token(connection, cookie, self._now(), self.limits)
+        if session is None:
+            raise Unauthorized("Not signed in, or the session has ended. Sign in again.", code="no_session")
+        return session
 
     def _note_used(self, key: ApiKey, address: str, now: int) -> None:
         """Store the last use, once a minute over all nodes. A failure here does not refuse the key."""

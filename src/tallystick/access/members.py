@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tallystick import ids
@@ -189,13 +189,9 @@ def insert_membership(connection: Connection, org_id: UUID, person: Row[Any], ro
 
 
 def _members() -> Select[Any]:
-    # A sign-in is remembered as long as its session: nothing else keeps it yet.
-    last = select(func.max(sessions.c.created_at)).where(
-        sessions.c.org_id == memberships.c.org_id, sessions.c.user_id == memberships.c.user_id
-    )
     return select(
         people.c.user_id, people.c.email, people.c.name, memberships.c.role, memberships.c.joined_at,
-        last.scalar_subquery().label("signed_in_at"), literal("").label("sign_in_method"),
+        memberships.c.signed_in_at, memberships.c.sign_in_method,
         func.coalesce(memberships.c.disabled_at, people.c.disabled_at).label("disabled_at"),
     ).join(people, people.c.user_id == memberships.c.user_id)  # fmt: skip
 

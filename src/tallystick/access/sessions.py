@@ -8,16 +8,34 @@ from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from tallystick import ids
 from tallystick.access.audit import NOWHERE, Caller, record_own, resource
+from tallystick.access.revision import bump_revision
 from tallystick.access.scopes import Role, person_scope, require, user_principal
 from tallystick.access.secret import Secret, is_token, new_token, token_digest
 from tallystick.access.tables import memberships, organizations, people, sessions
-from tallystick.clock import DAY_US, SECOND_US
+from tallystick.clock import DAY_US, HOUR_US, SECOND_US
 from tallystick.errors import NotFound
 from tallystick.query.scope import Scope
+from tallystick.settings import Settings
 
-IDLE_US = 12 * 3600 * SECOND_US
-LIFETIME_US = 7 * DAY_US
 SEEN_EVERY_US = 60 * SECOND_US
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How long a session lasts without being used, and at most, in microseconds."""
+
+    idle_us: int = 12 * HOUR_US
+    lifetime_us: int = 7 * DAY_US
+
+    @classmethod
+    def of(cls, settings: Settings) -> "SessionLimits":
+        """Those of the settings."""
+        return cls(settings.session_idle_minutes * 60 * SECOND_US, settings.session_hours * HOUR_US)
+
+
+DEFAULT_LIMITS = SessionLimits()
+# For who ends a session or has just begun one: it is looked up whatever the settings say.
+NO_LIMITS = SessionLimits(100 * 365 * DAY_US, 100 * 365 * DAY_US)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +51,8 @@ class Session:
     created_at: int
     seen_at: int
     scope: Scope
+    zone: str = ""  # of the person; "" is the organization's
+    appearance: str = "system"
 
     @property
     def public_id(self) -> str:
@@ -47,10 +67,10 @@ def cookie_name(public_url: str) -> str:
     return "__Host-sid" if public_url.startswith("https://") else "tallystick_sid"
 
 
-def set_cookie(token: str, public_url: str) -> str:
+def set_cookie(token: str, public_url: str, limits: SessionLimits = DEFAULT_LIMITS) -> str:
     """The Set-Cookie value that gives a browser the session; an empty token removes it."""
     secure = "; Secure" if public_url.startswith("https://") else ""
-    age = LIFETIME_US // SECOND_US if token else 0
+    age = limits.lifetime_us // SECOND_US if token else 0
     return f"{cookie_name(public_url)}={token}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}"
 
 
@@ -72,11 +92,13 @@ def begin(
     return token
 
 
-def find_by_token(connection: Connection, token: str, now: int) -> Session | None:
-    """The session of a cookie, if in force: not ended, not idle for 12 h, not older than 7 d, its member enabled."""
+def find_by_token(
+    connection: Connection, token: str, now: int, limits: SessionLimits = DEFAULT_LIMITS
+) -> Session | None:
+    """The session of a cookie, if in force: not ended, not idle for too long, not too old, its member enabled."""
     if not is_token(token):
         return None
-    row = connection.execute(_in_force(now).where(sessions.c.token_sha256 == token_digest(token))).first()
+    row = connection.execute(_in_force(now, limits).where(sessions.c.token_sha256 == token_digest(token))).first()
     return None if row is None else _session_of_row(row)
 
 
@@ -94,7 +116,7 @@ def switch(connection: Connection, token: str, org_id: UUID, *, now: int, caller
 
     NotFound (`no_membership`) if the person is not an enabled member there, as for an organization that does not exist.
     """
-    session = find_by_token(connection, token, now)
+    session = find_by_token(connection, token, now, NO_LIMITS)
     if session is None or not _is_member(connection, session.user_id, org_id):
         raise _no_membership()
     fresh = new_token()
@@ -121,38 +143,57 @@ def organizations_beside(connection: Connection, session: Session) -> list[tuple
 
 def end(connection: Connection, token: str, *, now: int, caller: Caller = NOWHERE) -> None:
     """Sign out; does nothing if the session has ended already."""
-    session = find_by_token(connection, token, now)
+    session = find_by_token(connection, token, now, NO_LIMITS)
     if session is None:
         return
     if _delete(connection, session.session_id, session.user_id):
         _record_own(connection, session, "user.logout", now, caller)
 
 
-def list_own(connection: Connection, scope: Scope, now: int) -> list[Session]:
+def list_own(connection: Connection, scope: Scope, now: int, limits: SessionLimits = DEFAULT_LIMITS) -> list[Session]:
     """The sessions in force of the scope's person, in every organization, last used first."""
     rows = connection.execute(
-        _in_force(now).where(sessions.c.user_id == _user_of(scope)).order_by(sessions.c.seen_at.desc())
+        _in_force(now, limits).where(sessions.c.user_id == user_of(scope)).order_by(sessions.c.seen_at.desc())
     )
     return [_session_of_row(row) for row in rows]
 
 
-def list_of_organization(connection: Connection, scope: Scope, now: int) -> list[Session]:
+def list_of_organization(
+    connection: Connection, scope: Scope, now: int, limits: SessionLimits = DEFAULT_LIMITS
+) -> list[Session]:
     """The sessions in force in the scope's organization, last used first."""
     require(scope, "admin")
     mine = sessions.c.org_id == scope.org_id
-    rows = connection.execute(_in_force(now).where(mine).order_by(sessions.c.seen_at.desc()))
+    rows = connection.execute(_in_force(now, limits).where(mine).order_by(sessions.c.seen_at.desc()))
     return [_session_of_row(row) for row in rows]
 
 
 def revoke_own(connection: Connection, scope: Scope, session_id: UUID, *, now: int, caller: Caller = NOWHERE) -> None:
     """End one of the own sessions of the scope's person. NotFound (`no_session`) for anyone else's."""
-    user_id = _user_of(scope)
+    user_id = user_of(scope)
     row = connection.execute(
-        _in_force(now).where(sessions.c.session_id == session_id, sessions.c.user_id == user_id)
+        _in_force(now, NO_LIMITS).where(sessions.c.session_id == session_id, sessions.c.user_id == user_id)
     ).first()
     if row is None or not _delete(connection, session_id, user_id):
         raise NotFound("Session not found.", code="no_session")
+    bump_revision(connection)
     _record_own(connection, _session_of_row(row), "user.session_revoked", now, caller)
+
+
+def end_others(connection: Connection, scope: Scope, session_id: UUID, *, now: int, caller: Caller = NOWHERE) -> int:
+    """End all sessions of the scope's person but one, in every organization; returns the number of ended ones."""
+    user_id = user_of(scope)
+    others = [
+        _session_of_row(row)
+        for row in connection.execute(_in_force(now, NO_LIMITS).where(sessions.c.user_id == user_id))
+        if row.session_id != session_id
+    ]
+    ended = [other for other in others if _delete(connection, other.session_id, user_id)]
+    for other in ended:
+        _record_own(connection, other, "user.session_revoked", now, caller)
+    if ended:
+        bump_revision(connection)
+    return len(ended)
 
 
 def forget(connection: Connection, token: str) -> None:
@@ -161,22 +202,22 @@ def forget(connection: Connection, token: str) -> None:
         connection.execute(delete(sessions).where(sessions.c.token_sha256 == token_digest(token)))
 
 
-def sweep(connection: Connection, now: int, most: int = 100) -> None:
+def sweep(connection: Connection, now: int, limits: SessionLimits = DEFAULT_LIMITS, most: int = 100) -> None:
     """Delete some expired sessions, in small steps that keep transactions short."""
     over = (
         select(sessions.c.session_id)
-        .where((sessions.c.seen_at <= now - IDLE_US) | (sessions.c.created_at <= now - LIFETIME_US))
+        .where((sessions.c.seen_at <= now - limits.idle_us) | (sessions.c.created_at <= now - limits.lifetime_us))
         .limit(most)
         .with_for_update(skip_locked=True)
     )
     connection.execute(delete(sessions).where(sessions.c.session_id.in_(over)))
 
 
-def _in_force(now: int) -> Select[Any]:
+def _in_force(now: int, limits: SessionLimits) -> Select[Any]:
     return (
         select(
             sessions, organizations.c.name.label("organization"), organizations.c.slug, memberships.c.role,
-            people.c.email, people.c.name.label("person"),
+            people.c.email, people.c.name.label("person"), people.c.zone, people.c.appearance,
         )
         .join(organizations, organizations.c.org_id == sessions.c.org_id)
         .join(people, people.c.user_id == sessions.c.user_id)
@@ -185,7 +226,7 @@ def _in_force(now: int) -> Select[Any]:
             (memberships.c.org_id == sessions.c.org_id) & (memberships.c.user_id == sessions.c.user_id),
         )
         .where(people.c.disabled_at.is_(None), memberships.c.disabled_at.is_(None))
-        .where(sessions.c.seen_at > now - IDLE_US, sessions.c.created_at > now - LIFETIME_US)
+        .where(sessions.c.seen_at > now - limits.idle_us, sessions.c.created_at > now - limits.lifetime_us)
     )  # fmt: skip
 
 
@@ -194,12 +235,12 @@ def _session_of_row(row: Row[Any]) -> Session:
     principal = user_principal(row.user_id, row.email, row.person)
     return Session(
         row.session_id, row.user_id, row.organization, row.slug, row.address, row.user_agent,
-        row.created_at, row.seen_at, person_scope(row.org_id, principal, role),
+        row.created_at, row.seen_at, person_scope(row.org_id, principal, role), row.zone, row.appearance,
     )  # fmt: skip
 
 
-def _user_of(scope: Scope) -> UUID:
-    """The person behind a scope; NotFound for a key, which has no sessions."""
+def user_of(scope: Scope) -> UUID:
+    """The id of the person behind a scope; NotFound (`no_session`) for a key, which has no sessions."""
     try:
         return ids.parse_uuid("usr", scope.principal.id)
     except ValueError:
@@ -223,9 +264,12 @@ def _no_membership() -> NotFound:
 
 
 def _record_login(connection: Connection, token: Secret, now: int, caller: Caller, method: str) -> None:
-    session = find_by_token(connection, token, now)
+    session = find_by_token(connection, token, now, NO_LIMITS)
     if session is None:
         raise _no_membership()
+    member = (memberships.c.org_id == session.scope.org_id) & (memberships.c.user_id == session.user_id)
+    last = {"signed_in_at": now} | ({} if method == "organization_switch" else {"sign_in_method": method})
+    connection.execute(update(memberships).where(member).values(last))
     _record_own(connection, session, "user.login", now, caller, {"method": method})
 
 

@@ -25,6 +25,7 @@ from tallystick.access.passwords import HashedPassword
 from tallystick.access.remembered_device import RememberedDevice
 from tallystick.access.scopes import user_principal
 from tallystick.access.secret import Secret
+from tallystick.access.sessions import DEFAULT_LIMITS, Session, SessionLimits
 from tallystick.access.tables import memberships, people
 from tallystick.access.throttle import SignInAttempt
 from tallystick.clock import now_us
@@ -35,6 +36,7 @@ from tallystick.query.scope import Principal
 P = ParamSpec("P")
 T = TypeVar("T")
 THREADS = 2  # beside the one that hashes
+CONFIRM_TRIES = 10
 MOST_AT_ONCE = 20  # running and waiting: a flood is refused
 MOST_OF_ADDRESS = 10  # of them, so that a flood from one address leaves places to others
 
@@ -59,9 +61,12 @@ class SignIn:
     Sign-ins have threads of their own, and passwords are hashed one at a time: no flood of them delays anything else.
     """
 
-    def __init__(self, database: Database, *, now: Callable[[], int] = now_us) -> None:
+    def __init__(
+        self, database: Database, *, now: Callable[[], int] = now_us, limits: SessionLimits = DEFAULT_LIMITS
+    ) -> None:
         self._database = database
         self._now = now
+        self._limits = limits
         self._threads = anyio.CapacityLimiter(THREADS)
         self._inside: Counter[str] = Counter()  # running and waiting, by the client's network
         self._hashing = ThreadPoolExecutor(1, thread_name_prefix="hashing", initializer=_leave_a_core)
@@ -99,6 +104,26 @@ class SignIn:
     async def hashed(self, password: str) -> HashedPassword:
         """Hash a new password within the same bounds; call it before a transaction begins."""
         return await self._run("", partial(self._hash, passwords.hash_password, password))
+
+    async def confirm_password(self, session: Session, password: str, *, caller: Caller = NOWHERE) -> None:
+        """Check the password of somebody who is signed in, before a change that needs it.
+
+        Raises BadRequest (`wrong_password`), and TooMany after ten attempts of the session within 15 minutes: another
+        session counts for itself, so nobody locks others out.
+        """
+        await self._run(caller.address, partial(self._confirm_password, session, password))
+
+    def _confirm_password(self, session: Session, password: str) -> None:
+        now = self._now()
+        with self._database.write() as connection:
+            wait = throttle.count_up(connection, f"confirm:{session.session_id.hex}", CONFIRM_TRIES, now)
+            account = _find(connection, session.scope.principal.email)
+        if wait:
+            raise _too_many(wait)
+        if not self._hash(passwords.verify_password, account.password_hash, password):
+            raise BadRequest("This is not your current password. Try again.", code="wrong_password", field="current")
+        with self._database.write() as connection:
+            throttle.clear(connection, f"confirm:{session.session_id.hex}")
 
     def _sign_in(self, attempt: SignInAttempt, password: str, caller: Caller, previous: str) -> Secret:
         account = self._admit(attempt, caller)
@@ -169,7 +194,7 @@ class SignIn:
             throttle.reset_after_success(connection, attempt, now)
             sessions.forget(connection, previous)
             token = sessions.begin(connection, fresh.user_id, fresh.org_ids[0], now=now, caller=caller)
-            sessions.sweep(connection, now)
+            sessions.sweep(connection, now, self._limits)
             throttle.sweep(connection, now)
             return token
 

@@ -29,6 +29,8 @@ people = Table(
     Column("email", String(254), nullable=False, unique=True),
     Column("name", String(100), nullable=False),
     Column("password_hash", String(255)),
+    Column("zone", String(64), nullable=False, server_default=""),  # "" is the organization's
+    Column("appearance", String(10), nullable=False, server_default="system"),
     time_column("disabled_at", nullable=True),
     time_column("created_at"),
 )
@@ -41,6 +43,9 @@ memberships = Table(
     Column("role", String(20), nullable=False),
     time_column("disabled_at", nullable=True),
     time_column("joined_at"),
+    # The last sign-in to this organization, and its method: `password`, `sso`, ….
+    time_column("signed_in_at", nullable=True),
+    Column("sign_in_method", String(20), nullable=False, server_default=""),
 )
 
 # When somebody last ceased to be an owner by a change of role: the number of owners looks back (`decisions`).
@@ -131,6 +136,16 @@ sign_in_attempts = Table(
     Column("attempts", Integer, nullable=False),
     time_column("until"),
     Index("ix_sign_in_attempts_until", "until"),
+)
+
+# Links that set a new password: each is deleted when it is used, and all of a person's with it.
+password_resets = Table(
+    "password_resets",
+    metadata,
+    Column("token_sha256", LargeBinary(32), primary_key=True),
+    Column("user_id", Uuid, ForeignKey("people.user_id"), nullable=False, index=True),
+    time_column("expires_at"),
+    Index("ix_password_resets_expires_at", "expires_at"),
 )
 
 setup_links = Table(

@@ -107,6 +107,22 @@ def reset_after_success(connection: Connection, attempt: SignInAttempt, now: int
         _increment(connection, _shared_subject(attempt.address), now, KNOWN_US)
 
 
+def count_up(connection: Connection, subject: str, most: int, now: int, window_us: int = WINDOW_US) -> int:
+    """Count one of something else, such as requests for a link; returns the seconds to wait if there were too many."""
+    attempts, until = _increment(connection, subject, now, window_us)
+    return _seconds(until - now) if attempts > most else 0
+
+
+def clear(connection: Connection, subject: str) -> None:
+    """Delete the count of `count_up`."""
+    connection.execute(delete(sign_in_attempts).where(_subject == subject))
+
+
+def clear_account(connection: Connection, email: str) -> None:
+    """Delete the count of an account whose owner has proven to be it, by a link in an email."""
+    clear(connection, _account_subject(SignInAttempt(email, "")))
+
+
 def sweep(connection: Connection, now: int, most: int = 100) -> None:
     """Delete some expired counts. Run it last in a transaction: it holds rows that others wait for."""
     over = select(_subject).where(_until <= now).limit(most).with_for_update(skip_locked=True)

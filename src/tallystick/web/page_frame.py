@@ -24,14 +24,17 @@ WHOLE_TRAIL_PAGES = frozenset({
 
 ADMIN_PAGES = frozenset({"members", "api-keys"})
 
+_OWN_PAGES = (*(page for _, page, _ in NAVIGATION), "/profile")
+
 
 @dataclass(frozen=True, slots=True)
 class PageFrame:
     """What the frame shows.
 
-    `zone` is the organization's time zone, `current_page` the name of the page that the navigation marks,
-    `other_organizations` the id and name of the other organizations of the person. `missing_events` is the number of
-    the organization's events that the event store lacks, `missing_indexes` the ranges of their indexes as text.
+    `zone` is the person's time zone or the organization's, `appearance` is light, dark or system, `current_page` the
+    name of the page that the navigation marks, `other_organizations` the id and name of the other organizations of the
+    person. `missing_events` is the number of the organization's events that the event store lacks, `missing_indexes`
+    the ranges of their indexes as text.
     """
 
     organization: str
@@ -43,6 +46,7 @@ class PageFrame:
     current_page: str = "audit-logs"
     missing_events: int = 0
     missing_indexes: str = ""
+    appearance: str = "system"
 
     @property
     def navigation(self) -> tuple[tuple[str, str, str], ...]:
@@ -58,4 +62,4 @@ class PageFrame:
 def is_own_page(path: str) -> bool:
     """Whether a path leads to one of the pages; only then may a redirect go to it."""
     is_plain = path.isascii() and path.isprintable()
-    return is_plain and any(path == page or path.startswith((page + "?", page + "/")) for _, page, _ in NAVIGATION)
+    return is_plain and any(path == page or path.startswith((page + "?", page + "/")) for page in _OWN_PAGES)

@@ -56,6 +56,9 @@ GET  /members                   the people          POST /members/{id}/{act}  ro
                                                     POST /members/leaver-keys  which keys end with a leaver
 GET  /api-keys                  the keys            POST /api-keys   create one
                                                     POST /api-keys/{id}/rotate, /revoke
+GET  /profile                   the own account     POST /profile   change it; …/password, …/sessions[/{id}]/end
+GET  /sign-in/reset             asks for a link     POST /sign-in/reset  send it
+GET  /sign-in/reset/{token}     the new password    POST             set it
 GET  /integrity                 checkpoint, key, checks POST /integrity/check  check now
 GET  /integrity/check           how a check stands      POST /integrity/public  let everybody read the log
 GET  /integrity/checkpoint, tallystick-verify.pyz  to download
@@ -129,6 +132,15 @@ from tallystick.web.integrity_page import (
 from tallystick.web.investigate import investigate
 from tallystick.web.live_rows import follow_events
 from tallystick.web.members_page import change_member, provide_members_page, set_leaver_keys, show_members_page
+from tallystick.web.password_reset import request_reset, reset_password, show_new_password, show_reset
+from tallystick.web.profile_page import (
+    change_password,
+    change_profile,
+    end_other_sessions,
+    end_session,
+    provide_profile_page,
+    show_profile,
+)
 from tallystick.web.proof_line import download_proof, show_proof
 from tallystick.web.providers import (
     provide_caller,
@@ -260,6 +272,15 @@ WEB = Router(
         create_key,
         rotate_key,
         revoke_key,
+        show_profile,
+        change_profile,
+        change_password,
+        end_other_sessions,
+        end_session,
+        show_reset,
+        request_reset,
+        show_new_password,
+        reset_password,
         show_integrity,
         show_check,
         start_check,
@@ -287,6 +308,7 @@ WEB = Router(
         "compliance_page": Provide(provide_compliance_page),
         "retention_page": Provide(provide_retention_page),
         "intake_rules_page": Provide(provide_intake_rules_page),
+        "profile_page": Provide(provide_profile_page),
         "review_page": Provide(provide_review_page),
     },
     after_request=add_headers,

@@ -6,13 +6,16 @@ from litestar import Response, get, post
 
 from tallystick import ids
 from tallystick.access import names, organizations, remembered_device, sessions
+from tallystick.access.authenticate import Authenticator
 from tallystick.access.client_address import is_shared_proxy
+from tallystick.access.sessions import SessionLimits
 from tallystick.clock import SECOND_US, now_us
 from tallystick.database.engine import Database
 from tallystick.errors import NotFound, TooMany, Unauthorized, Unavailable
 from tallystick.http.request import forwarded_for
 from tallystick.settings import Settings
 from tallystick.web.dependencies import (
+    AuthenticatorDep,
     DatabaseDep,
     FormDep,
     FormReaderDep,
@@ -35,13 +38,16 @@ async def show_home() -> Response[str]:
 
 
 @get("/sign-in", name="web.sign_in")
-async def show_sign_in(request: WebRequest, session_token: SessionTokenDep, database: DatabaseDep) -> Response[str]:
+async def show_sign_in(
+    request: WebRequest, session_token: SessionTokenDep, database: DatabaseDep, authenticator: AuthenticatorDep
+) -> Response[str]:
     """The sign-in form; a redirect for somebody who is signed in."""
     target = _redirect_target(request.query_params.get("next", ""))
-    is_signed_in, is_set_up = await database.run(_sign_in_state, database, session_token)
+    is_signed_in, is_set_up = await database.run(_sign_in_state, database, authenticator, session_token)
     if is_signed_in:
         return redirect(target)
-    return html("sign_in.html", email="", next=target, problem="", is_set_up=is_set_up)
+    is_reset = request.query_params.get("reset") == "done"
+    return html("sign_in.html", email="", next=target, problem="", is_set_up=is_set_up, is_reset=is_reset)
 
 
 @post("/sign-in", name="web.sign_in.post")
@@ -82,6 +88,7 @@ async def submit_sign_in(
             next=target,
             problem=problem.detail,
             is_set_up=True,
+            is_reset=False,
         )
     finally:
         recorder.own_actions_waiting()
@@ -135,7 +142,7 @@ async def switch_organization(
 
 def set_session_cookie(response: Response[str], token: str, settings: Settings) -> Response[str]:
     """Sets the session cookie; an empty token deletes it."""
-    response.headers["Set-Cookie"] = sessions.set_cookie(token, settings.public_url)
+    response.headers["Set-Cookie"] = sessions.set_cookie(token, settings.public_url, SessionLimits.of(settings))
     return response
 
 
@@ -152,10 +159,11 @@ def remember_device(response: Response[str], email: str, settings: Settings) -> 
     return response
 
 
-def _sign_in_state(database: Database, token: str) -> tuple[bool, bool]:
+def _sign_in_state(database: Database, authenticator: Authenticator, token: str) -> tuple[bool, bool]:
     """Whether somebody is signed in, and whether any organization exists."""
     with database.read() as connection:
-        return sessions.find_by_token(connection, token, now_us()) is not None, organizations.exists_any(connection)
+        session = sessions.find_by_token(connection, token, now_us(), authenticator.limits)
+        return session is not None, organizations.exists_any(connection)
 
 
 def _redirect_target(path: str) -> str:
