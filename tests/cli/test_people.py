@@ -34,6 +34,16 @@ def test_a_person_gets_another_role_is_disabled_enabled_and_removed(acme: Run) -
     assert "alice@acme.com" in acme("user", "list", "--org", "acme").stdout
 
 
+def test_an_invitation_prints_its_link_alone_where_there_is_no_mail_server(acme: Run) -> None:
+    done = acme("user", "invite", "mia@acme.com", "--org", "acme", "--role", "auditor")
+    assert done.stdout.startswith("http://127.0.0.1:8765/join/")
+    assert acme("user", "invite", "mia@acme.com", "--org", "acme", "--role", "member").returncode == 1
+    mailed = acme(
+        "user", "invite", "max@acme.com", "--org", "acme", "--role", "member", TALLYSTICK_SMTP_URL="smtp://mail.invalid"
+    )
+    assert (mailed.returncode, mailed.stdout) == (0, "")
+
+
 def test_the_last_owner_stays(acme: Run) -> None:
     for command in (("role", "alice@acme.com", "admin"), ("disable", "alice@acme.com"), ("remove", "alice@acme.com")):
         done = acme("user", *command, "--org", "acme")

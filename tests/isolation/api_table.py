@@ -111,6 +111,11 @@ GET    /v1/members/{id}                                  admin                 2
 PATCH  /v1/members/{id}                                  admin                 200
 POST   /v1/members/{id}/sign-out                         admin                 200
 DELETE /v1/members/{id}                                  admin                 204
+GET    /v1/invitations                                   admin                 200
+POST   /v1/invitations                                   admin                 201
+GET    /v1/invitations/{id}                              admin                 200
+POST   /v1/invitations/{id}/resend                       admin                 429
+DELETE /v1/invitations/{id}                              admin                 204
 GET    /v1/api-keys                                      admin                 200
 POST   /v1/api-keys                                      admin                 201
 GET    /v1/api-keys/{id}                                 admin                 200
@@ -154,6 +159,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/reviews": {"period": _PERIOD},
     "POST /v1/reviews/{id}/findings": {"event": "{event}"},
     "POST /v1/reviews/{id}/sign": {"conclusion": "All explained."},
+    "POST /v1/invitations": {"email": "other@{slug}.example", "role": "auditor"},
     "PATCH /v1/members/{id}": {"role": "auditor"},
     "POST /v1/api-keys": {"name": "Made", "scopes": ["admin"]},
     "POST /v1/api-keys/{id}/rotate": {"overlap_hours": 1},

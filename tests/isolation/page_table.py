@@ -96,6 +96,10 @@ POST /intake-rules/{intake_rule_id}/{change}     o
 POST /intake-rules/requests/{request_id}/{decision}  oa
 GET  /members                                    oa
 POST /members/leaver-keys                        o
+POST /members/invitations                        oa
+POST /members/invitations/{invitation_id}/{act}  oa
+GET  /join/{token}                               -
+POST /join/{token}                               -
 POST /members/{member_id}/{act}                  oa
 GET  /api-keys                                   oa
 POST /api-keys                                   oa
@@ -178,6 +182,7 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /compliance/reminder": {"act": "remove"},
     "POST /retention": {"days": "400"},
     "POST /intake-rules": {"query": "action:thing.done", "do": "keep", "days": "36500"},
+    "POST /members/invitations": {"email": "other@acme.example", "role": "auditor"},
     "POST /members/leaver-keys": {"leaver_keys": "all"},
     "POST /members/{member_id}/{act}": {"role": "auditor"},
     "POST /api-keys": {"name": "Made", "scope": "events:read"},
@@ -193,6 +198,7 @@ IDS: dict[str, dict[str, str]] = {
     "GET /audit-logs/complete/{name}": {"name": "user"},
     "GET /audit-logs/facets/{name}": {"name": "user"},
     "GET /alerts/{name}/backtest": {"name": "{rule}"},
+    "POST /members/invitations/{invitation_id}/{act}": {"act": "revoke"},
     "POST /members/{member_id}/{act}": {"act": "role"},
     "POST /alerts/detections/{detection_id}": {"detection_id": "brute_force"},
     "GET /security/signs/{name}": {"name": "failed_sign_ins"},

@@ -27,6 +27,7 @@ from tallystick.destinations.tables import destinations
 from tallystick.erasure.tables import erasures
 from tallystick.exports.tables import export_links, exports
 from tallystick.intake_rules.tables import intake_rule_lists
+from tallystick.invitations.tables import invitations
 from tallystick.ledger import log
 from tallystick.retention.holds import RELEASE
 from tallystick.retention.tables import legal_holds
@@ -40,7 +41,7 @@ from tests.fixtures.waiting import PATIENCE_SECONDS, wait_until
 ROLES = ("owner", "admin", "auditor", "member")
 # What nobody else may change; without the columns that background work changes.
 KEPT = (action_descriptions, alert_rules, cases, decisions, export_links, export_schedules, intake_rule_lists,
-        legal_holds,
+        invitations, legal_holds,
         review_findings, review_reminders, reviews, saved_views_table, schedule_recipients)  # fmt: skip
 KEPT_COLUMNS = (
     *(destinations.c[name] for name in ("destination_id", "name", "settings", "sealed", "enabled", "approval")),
@@ -137,6 +138,7 @@ class Prepared:
             self.ids["action"] = f"{re.sub('[^a-z0-9]', '_', self.slug)}.described"
             assert all_of_it.put(f"/v1/actions/{self.ids['action']}", json={"severity": "low"}).status_code == 200
             self.ids["api_key"] = self.ids["key"] = post("/v1/api-keys", name="Spare", scopes=["admin"])
+            self.ids["invitation"] = post("/v1/invitations", email=f"new@{self.slug}.example", role="member")
             self.ids["destination"] = post("/v1/destinations", kind="webhook", settings={"url": "https://h.invalid/in"})
             with self.database.write() as connection:
                 approve(connection, self.operator, self.ids["destination"], None, now=now_us())

@@ -22,7 +22,7 @@ NAMES = {
     "/v1/audit-logs/{id}": "event", "/v1/legal-holds/{id}": "hold", "/v1/decisions/{id}": "decision",
     "/v1/erasures/{id}": "erasure", "/v1/actions/{name}": "action",
     "/v1/intake-rules/{id}": "intake_rule", "/v1/api-keys/{id}": "api_key",
-    "/v1/members/{id}": "member",
+    "/v1/members/{id}": "member", "/v1/invitations/{id}": "invitation",
     "/v1/exports/{id}": "export", "/v1/exports/{id}/links/{link}": "link", "/v1/export-links/{token}": "token",
     "/v1/export-schedules/{id}": "schedule", "/v1/alert-rules/{id}": "rule", "/v1/alerts/{id}": "alert",
     "/v1/destinations/{id}": "destination", "/v1/destinations/{id}/deliveries/{delivery}": "delivery",

@@ -185,6 +185,7 @@ PATH_PARAMETERS = {
     "/v1/actions/{name}": _path("name", "An action, as `noun.verb`.", "invoice.approved"),
     "/v1/legal-holds/{id}": _path("id", "Id of a legal hold.", "hold_01hk6v2q8zfw0a3m5n7p9r1t3v"),
     "/v1/intake-rules/{id}": _path("id", "Id of an intake rule.", "irl_01hk6v2q8zfw0a3m5n7p9r1t3v"),
+    "/v1/invitations/{id}": _path("id", "Id of an invitation.", "inv_01hk6v2q8zfw0a3m5n7p9r1t3v"),
     "/v1/members/{id}": _path("id", "Id of a member.", "usr_01hk6v2q8zfw0a3m5n7p9r1t3v"),
     "/v1/api-keys/{id}": _path("id", "Id of an API key.", "key_01hk6v2q8zfw0a3m5n7p9r1t3v"),
     "/v1/erasures/{id}": _path("id", "Id of an erasure.", "ers_01hk6v2q8zfw0a3m5n7p9r1t3v"),

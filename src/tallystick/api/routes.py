@@ -25,6 +25,7 @@ from tallystick.api import (
     health,
     intake_rules,
     integrity_check,
+    invitations,
     ledger,
     legal_holds,
     members,
@@ -158,6 +159,11 @@ ROUTES: list[HTTPRouteHandler] = [
     members.change_member,  # PATCH /v1/members/{id}
     members.sign_out_member,  # POST /v1/members/{id}/sign-out
     members.remove_member,  # DELETE /v1/members/{id}
+    invitations.list_invitations,  # GET /v1/invitations
+    invitations.invite,  # POST /v1/invitations
+    invitations.show_invitation,  # GET /v1/invitations/{id}
+    invitations.resend_invitation,  # POST /v1/invitations/{id}/resend
+    invitations.revoke_invitation,  # DELETE /v1/invitations/{id}
     # API keys
     api_keys.list_api_keys,  # GET /v1/api-keys
     api_keys.create_api_key,  # POST /v1/api-keys

@@ -13,11 +13,13 @@ from tallystick.access import members, organizations, people
 from tallystick.access.members import Member
 from tallystick.access.passwords import HashedPassword, hash_password
 from tallystick.access.scopes import operator_scope
-from tallystick.cli.control_database import CLI_CALLER, control_database
+from tallystick.cli.control_database import CLI_CALLER, control_database, installed_settings
 from tallystick.cli.terminal import JsonOption, emit, note, print_table, say
 from tallystick.clock import now_us, optional_rfc3339, rfc3339, second_words
 from tallystick.database.engine import Database
 from tallystick.errors import Conflict
+from tallystick.invitations import invitation
+from tallystick.invitations.invitation import LinkDelivery
 
 app = typer.Typer()
 user = typer.Typer(no_args_is_help=True, help="Add, change and remove people of organizations.")
@@ -81,6 +83,31 @@ def create(
     note(f"{made.email} is {made.role} of {org}." + (" Password, shown only once:" if is_new else ""))
     if is_new:
         say(password)
+
+
+@user.command()
+def invite(
+    email: EmailArgument,
+    org: OrgOption,
+    role: Annotated[Role, typer.Option(help="What the person may do.")],
+    json: JsonOption = False,
+) -> None:
+    """Invite a person, who sets name and password.
+
+    With a mail server, the link is sent by email; otherwise it is printed to standard output, to be handed over. It
+    works once, for three days.
+    """
+    settings = installed_settings()
+    delivery = LinkDelivery(settings.public_url, by_email=settings.smtp_url is not None)
+    with control_database() as database, database.write() as connection:
+        scope = operator_scope(organizations.by_slug(connection, org).org_id)
+        made, link = invitation.invite(connection, scope, email, role, delivery, now=now_us(), caller=CLI_CALLER)
+    if json:
+        emit({"id": made.public_id, "email": made.email, "role": made.role, "org": org, "link": link or None})
+        return
+    note(f"{made.email} gets an email with a link." if not link else f"Hand this link to {made.email}:")
+    if link:
+        say(link)
 
 
 @user.command("list")

@@ -54,6 +54,8 @@ GET  /compliance/reviews/{review_id}  a review      POST             save, sign,
                                                     POST …/findings  note something at an event
 GET  /members                   the people          POST /members/{id}/{act}  role, disable, enable, sign-out, remove
                                                     POST /members/leaver-keys  which keys end with a leaver
+                                                    POST /members/invitations[/{id}/{act}]  invite; resend, revoke
+GET  /join/{token}              an invitation       POST             accept it
 GET  /api-keys                  the keys            POST /api-keys   create one
                                                     POST /api-keys/{id}/rotate, /revoke
 GET  /profile                   the own account     POST /profile   change it; …/password, …/sessions[/{id}]/end
@@ -130,8 +132,16 @@ from tallystick.web.integrity_page import (
     start_check,
 )
 from tallystick.web.investigate import investigate
+from tallystick.web.join_page import join, show_join_page
 from tallystick.web.live_rows import follow_events
-from tallystick.web.members_page import change_member, provide_members_page, set_leaver_keys, show_members_page
+from tallystick.web.members_page import (
+    change_invitation,
+    change_member,
+    invite,
+    provide_members_page,
+    set_leaver_keys,
+    show_members_page,
+)
 from tallystick.web.password_reset import request_reset, reset_password, show_new_password, show_reset
 from tallystick.web.profile_page import (
     change_password,
@@ -267,7 +277,11 @@ WEB = Router(
         remove,
         show_members_page,
         set_leaver_keys,
+        invite,
+        change_invitation,
         change_member,
+        show_join_page,
+        join,
         show_api_keys_page,
         create_key,
         rotate_key,

@@ -8,11 +8,13 @@ from tallystick import ids
 from tallystick.access import names, organizations, remembered_device, sessions
 from tallystick.access.authenticate import Authenticator
 from tallystick.access.client_address import is_shared_proxy
+from tallystick.access.secret import is_token
 from tallystick.access.sessions import SessionLimits
 from tallystick.clock import SECOND_US, now_us
 from tallystick.database.engine import Database
 from tallystick.errors import NotFound, TooMany, Unauthorized, Unavailable
 from tallystick.http.request import forwarded_for
+from tallystick.invitations.invitation import PATH as JOIN
 from tallystick.settings import Settings
 from tallystick.web.dependencies import (
     AuthenticatorDep,
@@ -167,5 +169,6 @@ def _sign_in_state(database: Database, authenticator: Authenticator, token: str)
 
 
 def _redirect_target(path: str) -> str:
-    """The page to open after sign-in: `path` if it is one of our pages, else Audit Logs."""
-    return path if is_own_page(path) else PATH
+    """The page to open after sign-in: `path` if it is one of our pages or an invitation, else Audit Logs."""
+    is_invitation = path.startswith(JOIN + "/") and is_token(path.removeprefix(JOIN + "/"))
+    return path if is_own_page(path) or is_invitation else PATH
