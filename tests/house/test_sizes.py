@@ -97,6 +97,7 @@ CODE_LINES = {
     "misspelt words and their beginnings, corrections that can be read, changes in a report (search, web, cases)": 40,
     "journal records as columns, a few at a time (journal, ingest, store)": 120,
     "members who are changed, removed, signed out within a second; keys of leavers (access, live, api, web, cli)": 675,
+    "invitations with links that work once, by email or by hand (invitations, api, web, cli)": 745,
 }
 
 

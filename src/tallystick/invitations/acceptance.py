@@ -1,7 +1,7 @@
 """Acceptance of an invitation, by whoever has its link."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, select, update
@@ -136,7 +136,7 @@ def _check_inviter(connection: Connection, found: Invitation, now: int) -> None:
     """NotFound (`bad_invitation`) if whoever made the invitation could not make it now: a leaver's end."""
     if found.invited_by == OPERATOR.id:
         return
-    kind = "user" if found.invited_by.startswith("usr_") else "api_key"
+    kind: Literal["user", "api_key"] = "user" if found.invited_by.startswith("usr_") else "api_key"
     try:
         scope = current_scope(
             connection, found.org_id, Principal(kind, found.invited_by, found.invited_by_name), now=now

@@ -30,6 +30,9 @@ TEMPLATES = EmailTemplates("tallystick.invitations")
 InvitationState = Literal["open", "accepted", "revoked", "expired"]
 STATES: tuple[InvitationState, ...] = ("open", "accepted", "revoked", "expired")
 
+OPEN: tuple[InvitationState, ...] = ("open",)
+WAITING: tuple[InvitationState, ...] = ("open", "expired")
+
 
 @dataclass(frozen=True, slots=True)
 class LinkDelivery:
@@ -69,7 +72,7 @@ class Invitation:
 
 
 def list_invitations(
-    connection: Connection, scope: Scope, *, now: int, states: Collection[InvitationState] = ("open", "expired")
+    connection: Connection, scope: Scope, *, now: int, states: Collection[InvitationState] = WAITING
 ) -> list[Invitation]:
     """The organization's invitations in these states, newest first."""
     require(scope, "admin")
@@ -108,7 +111,7 @@ def invite(
         raise Conflict(f"{address} already belongs to this organization.", code="member_exists")
     mine = invitations.c.org_id == scope.org_id
     connection.execute(delete(invitations).where(mine, invitations.c.expires_at <= now - KEPT_US))
-    waiting = list_invitations(connection, scope, now=now, states=("open",))
+    waiting = list_invitations(connection, scope, now=now, states=OPEN)
     if any(one.email == address for one in waiting):
         raise Conflict(
             f"{address} has an open invitation. Send it again, or revoke it first.", code="invitation_exists"

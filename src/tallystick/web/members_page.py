@@ -147,7 +147,9 @@ async def invite(form_request: FormRequestDep, members_page: MembersPageDep) -> 
             invitation.invite, typed["email"], typed["role"], members_page.delivery, **form_request.context
         )
     except (BadRequest, Conflict, Forbidden, TooMany) as problem:
-        return await members_page.show(form=InviteForm(**typed, problem=problem.detail), status=problem.status)
+        return await members_page.show(
+            form=InviteForm(typed["email"], typed["role"], problem.detail), status=problem.status
+        )
     return await members_page.show(form=InviteForm(sent=sent, link=link))
 
 
