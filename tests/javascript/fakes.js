@@ -81,6 +81,7 @@ export class FakeClock {
 export class FakeTable {
   rows = [];
   draws = [];
+  isScrolled = false;
   limit = "";
   newCount = "";
   through = -1;
@@ -94,6 +95,10 @@ export class FakeTable {
 
   indexes() {
     return [...this.rows];
+  }
+
+  isAtTop() {
+    return !this.isScrolled;
   }
 
   searchableThrough() {

@@ -181,6 +181,59 @@ suite("New events", () => {
   });
 });
 
+suite("Reading further down", () => {
+  test("nothing moves, and what arrives is counted", () => {
+    const page = connectedPage();
+    page.table.isScrolled = true;
+    page.source.emit("rows", message(11, 13));
+    page.clock.advance(1000);
+    assert.deepEqual(page.table.rows, newestFirst(1, 10));
+    assert.equal(page.status.newCount, 3);
+    assert.equal(page.status.text, "New events appear here");
+  });
+
+  test("back at the top the list continues", () => {
+    const page = connectedPage();
+    page.table.isScrolled = true;
+    page.source.emit("rows", message(11, 13));
+    page.view.scrolled();
+    page.clock.advance(1000);
+    assert.deepEqual(page.table.rows, newestFirst(1, 10));
+    page.table.isScrolled = false;
+    page.view.scrolled();
+    page.clock.advance(1000);
+    assert.deepEqual(page.table.rows, newestFirst(1, 13));
+    assert.equal(page.status.newCount, 0);
+    assert.equal(page.table.newCount, " · 3 new events since");
+  });
+
+  test("in the middle of a burst the rest waits", () => {
+    const page = connectedPage();
+    page.source.emit("rows", message(11, 260));
+    page.clock.advance(0);
+    page.table.isScrolled = true;
+    page.clock.advance(1000);
+    assert.equal(page.table.rows[0], 110);
+    assert.equal(page.status.newCount, 150);
+    page.table.isScrolled = false;
+    page.view.scrolled();
+    page.clock.advance(1000);
+    assert.deepEqual(page.table.rows, newestFirst(1, 260));
+  });
+
+  test("paused, the view counts as paused wherever it is", () => {
+    const page = connectedPage();
+    page.view.togglePause();
+    page.table.isScrolled = true;
+    page.source.emit("rows", message(11, 12));
+    assert.equal(page.status.newCount, 0);
+    page.view.togglePause();
+    page.clock.advance(1000);
+    assert.deepEqual(page.table.rows, newestFirst(1, 10));
+    assert.equal(page.status.newCount, 2);
+  });
+});
+
 suite("Pause", () => {
   test("freezes the list and counts what arrives", () => {
     const page = connectedPage();

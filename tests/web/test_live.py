@@ -38,6 +38,21 @@ def test_pause_freezes_the_view_and_counts_and_resume_shows(alice, town):
     expect(alice.locator("#rows")).to_contain_text("live.paused_0")
 
 
+def test_while_somebody_reads_further_down_the_list_stays_and_new_events_are_counted(alice, town):
+    town.record(*({"action": "live.filler", "description": f"filler {number}"} for number in range(50)))
+    _live(alice)
+    expect(alice.locator("#rows tr")).to_have_count(50)
+    alice.locator("#list").evaluate("(list) => { list.scrollTop = 400; }")
+    first = alice.locator("#rows tr").first.inner_text()
+    town.record(*({"action": "live.above", "description": f"above {number}"} for number in range(3)))
+    expect(alice.get_by_role("button", name="3 new ↑")).to_be_visible()
+    assert alice.locator("#rows tr").first.inner_text() == first
+    assert alice.locator("#list").evaluate("(list) => list.scrollTop") == 400
+    alice.get_by_role("button", name="3 new ↑").click()
+    expect(alice.locator("#rows tr").first).to_contain_text("live.above")
+    expect(alice.locator("#live-new")).to_be_hidden()
+
+
 def test_the_count_is_exact_also_beyond_what_can_be_shown(alice, town):
     _live(alice)
     alice.keyboard.press("Space")

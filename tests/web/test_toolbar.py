@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 
@@ -186,3 +187,73 @@ def test_the_bars_are_there_after_an_event_was_closed_on_a_phone(alice):
     alice.keyboard.press("Escape")
     expect(alice.locator(".bars canvas")).to_be_visible()
     alice.set_viewport_size({"width": 1280, "height": 800})
+
+
+@pytest.mark.parametrize("width", [390, 860, 1180, 1280, 1440, 1920])
+def test_every_open_menu_lies_inside_the_window(alice, width):
+    alice.set_viewport_size({"width": width, "height": 800})
+    alice.goto("/audit-logs")
+    for menu in alice.locator("main details.menu").all():
+        if not menu.locator("summary").is_visible():
+            continue
+        menu.locator("summary").click()
+        content = menu.locator(".choices")
+        expect(content).to_be_visible()
+        alice.wait_for_load_state("networkidle")
+        box = content.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["y"] + box["height"] <= 800 or content.evaluate("(one) => one.getBoundingClientRect().top > 640")
+        menu.locator("summary").click()
+
+
+def test_a_menu_takes_the_first_value_that_is_offered_for_what_is_typed(alice):
+    alice.get_by_text("User", exact=True).first.click()
+    box = alice.get_by_label("Email, name or ID")
+    expect(box).to_be_focused()
+    box.press_sequentially("sar", delay=0)
+    alice.keyboard.press("Enter")  # before any value is offered
+    expect(alice).to_have_url(re.compile(r"user=sarah%40acme.com"))
+    expect(box).to_have_value("")
+    expect(alice.locator("#rows tr")).to_have_count(4)
+
+
+def test_a_menu_takes_what_is_typed_where_nothing_like_it_is_offered_or_it_is_a_pattern(alice):
+    alice.get_by_text("User", exact=True).first.click()
+    box = alice.get_by_label("Email, name or ID")
+    box.fill("sar*")
+    alice.keyboard.press("Enter")
+    expect(alice).to_have_url(re.compile(r"user=sar%2A"))
+    expect(alice.locator("#rows tr")).to_have_count(4)
+    box.fill("nobody-like-that")
+    alice.keyboard.press("Enter")
+    expect(alice).to_have_url(re.compile(r"user=nobody-like-that"))
+
+
+def test_arrows_lead_from_the_box_of_a_menu_to_its_values_and_no_key_is_a_shortcut(alice):
+    alice.get_by_text("User", exact=True).first.click()
+    expect(alice.locator("#user-choices input").first).to_be_visible()
+    alice.keyboard.press("ArrowDown")
+    focused = "document.activeElement.type"
+    assert alice.evaluate(focused) == "checkbox"
+    alice.keyboard.press("l")
+    expect(alice.locator("#live-toggle")).to_have_attribute("aria-pressed", "false")
+    alice.keyboard.press("ArrowUp")
+    expect(alice.get_by_label("Email, name or ID")).to_be_focused()
+
+
+def test_a_mistake_waits_while_a_qualifier_is_typed_and_nothing_moves(alice):
+    box = alice.get_by_label("Search events")
+    top = alice.locator("#list").bounding_box()["y"]
+    with alice.expect_response(lambda response: "/audit-logs/rows" in response.url):
+        box.press_sequentially("status:")
+    expect(alice.locator("#mistake p")).to_be_attached()
+    expect(alice.locator("#mistake p")).to_be_hidden()
+    alice.keyboard.press("Enter")
+    expect(alice.locator("#mistake p")).to_be_visible()
+    assert alice.locator("#list").bounding_box()["y"] == top
+
+
+def test_a_mistake_is_shown_after_a_moment_without_a_key(alice):
+    alice.get_by_label("Search events").press_sequentially("usr:bob")
+    expect(alice.locator("#mistake p")).to_be_visible()

@@ -1,5 +1,6 @@
 // The filter form: search as one types, filters, chips, and the mark of a search that cannot be understood.
 import { fillMenu } from "./menus.js";
+import { holdMistake, showMistake } from "./mistake.js";
 
 const TYPING_PAUSE = 150; // milliseconds without a key before a search is sent
 
@@ -21,8 +22,27 @@ export function refresh(history = "replace", { force = false } = {}) {
 }
 
 function onInput({ target }) {
-  if (target.id === "q") afterPause(refresh);
-  else if (target.name?.endsWith("_typed")) afterPause(() => fillMenu(target.closest("details")));
+  if (target.id === "q") {
+    holdMistake();
+    afterPause(refresh);
+  } else if (isTypedBox(target)) afterPause(() => fillMenu(target.closest("details")));
+}
+
+const isTypedBox = (box) => Boolean(box.name?.endsWith("_typed"));
+
+// A form with several text boxes is not submitted by Enter.
+function onKey(event) {
+  if (event.key !== "Enter" || event.isComposing) return;
+  if (event.target.id === "q") showMistake();
+  if (!isTypedBox(event.target)) return;
+  event.preventDefault();
+  takeOffer(event.target);
+}
+
+// What is typed in a menu and not applied goes when it closes.
+function onToggle({ target }) {
+  const box = target.matches("details.menu:not([open])") && target.querySelector("input[name$=_typed]");
+  if (box) box.value = "";
 }
 
 function afterPause(callback) {
@@ -31,13 +51,35 @@ function afterPause(callback) {
 }
 
 function onChange({ target: box }) {
-  if (!box.closest?.("#filters")) return;
+  if (!box.closest?.("#filters") || isTypedBox(box)) return;
+  const typed = box.closest("details")?.querySelector(".typed input[name$=_typed]");
+  if (typed) typed.value = ""; // it was for finding what is chosen now
   if (box.dataset.all) clearChoices(box);
   else if (box.type === "checkbox") updateAll(box);
   if (box.name === "start" || box.name === "end") selectCustomRange();
   if (box.name === "range" && box.value === "custom" && !hasDay()) return; // waits for a day
   if (box.name === "range" && box.value !== "custom") clearDays();
   refresh("push");
+}
+
+// Enter in the box of a menu takes the first value that is offered for what is typed; the text itself is the filter
+// where none is, or where it is a pattern.
+async function takeOffer(box) {
+  clearTimeout(timer);
+  const offered = box.closest("details").querySelector(".offered");
+  const typed = box.value.trim();
+  if (typed && !typed.includes("*")) {
+    htmx.trigger(offered, "htmx:abort");
+    const answer = await fetch(`${offered.getAttribute("hx-get")}?${currentQuery()}`).catch(() => null);
+    if (answer?.ok) offered.innerHTML = await answer.text();
+    const offer = offered.querySelector("input:not(:checked)");
+    if (answer?.ok && offer && box.value.trim() === typed) {
+      offer.checked = true;
+      box.value = "";
+    }
+  }
+  refresh("push");
+  fillMenu(box.closest("details"));
 }
 
 // All is the choice of none.
@@ -128,6 +170,8 @@ export function startFilters() {
     event.preventDefault();
     refresh("push");
   });
+  document.addEventListener("keydown", onKey);
+  document.addEventListener("toggle", onToggle, true);
   document.addEventListener("click", followLink);
   document.addEventListener("htmx:configRequest", describeRequest);
   document.addEventListener("htmx:afterSwap", onSwap);

@@ -1,7 +1,8 @@
 // The live view: shows new events at the top of the list as they are recorded.
 //
 // States: off → connecting → live ⇄ lost, and signed-out when the session ends. Pause is independent of the
-// connection: while paused nothing is drawn, and events are counted.
+// connection: while paused nothing is drawn, and events are counted. Likewise while somebody reads further down: rows
+// above would move what is being read.
 //
 // The stream starts after the list's `searchable_through`, and a row whose index the list contains is not drawn
 // again, so that no event is missed or shown twice. The class knows no browser: what it needs of one is passed in.
@@ -63,10 +64,14 @@ export class LiveView {
 
   togglePause() {
     this.#isPaused = !this.#isPaused;
-    if (!this.#isPaused) {
-      this.#queue.release();
-      this.#scheduleDraw();
-    }
+    if (!this.#isHeld) this.#release();
+    this.#publish();
+  }
+
+  // The list was scrolled.
+  scrolled() {
+    if (!this.#queue.length || this.#isHeld) return;
+    this.#release();
     this.#publish();
   }
 
@@ -77,6 +82,20 @@ export class LiveView {
 
   reconnect() {
     if (this.isRunning) this.#stream.resume();
+  }
+
+  get #isHeld() {
+    return this.#isPaused || !this.#table.isAtTop();
+  }
+
+  // Events that wait only until somebody is at the top again.
+  get #undrawn() {
+    return this.#isHeld ? Math.max(this.#queue.held, this.#queue.length) : 0;
+  }
+
+  #release() {
+    this.#queue.release();
+    this.#scheduleDraw();
   }
 
   #start() {
@@ -105,14 +124,15 @@ export class LiveView {
       state: this.#state,
       isRunning: this.isRunning,
       isPaused: this.#isPaused,
+      newCount: this.isRunning && !this.#isPaused ? this.#undrawn : 0,
       text: statusText(this.#state, this.#isPaused, this.#queue.held),
     });
   }
 
   #receive(message) {
-    this.#queue.add(message, this.#isPaused);
+    this.#queue.add(message, this.#isHeld);
     this.#callbacks.onEvents();
-    if (this.#isPaused) this.#publish();
+    if (this.#isHeld) this.#publish();
     else this.#scheduleDraw();
   }
 
@@ -126,7 +146,11 @@ export class LiveView {
   #draw(now) {
     this.#isDrawScheduled = false;
     const waiting = this.#queue.length;
-    if (this.#isPaused || !waiting) return;
+    if (!waiting) return;
+    if (this.#isHeld) {
+      this.#publish();
+      return;
+    }
     this.#lastDraw = now;
     if (this.#queue.hasGap) this.#table.clear(); // 500 newer rows replace all of them
     const rows = this.#queue.take(ROWS_PER_DRAW);

@@ -5,7 +5,12 @@ import { LiveView } from "./live.js";
 
 const byId = (id) => document.getElementById(id);
 
+const AT_TOP = 8; // pixels that the list may be scrolled and still be at its top
+
 const table = {
+  // On a phone the page scrolls instead of the list.
+  isAtTop: () => byId("list").scrollTop <= AT_TOP && byId("list").getBoundingClientRect().top >= -AT_TOP,
+
   indexes: () => Array.from(byId("rows").rows, (row) => Number(row.dataset.index)),
   searchableThrough: () => Number(byId("results").dataset.through),
 
@@ -70,7 +75,7 @@ function openSource(after) {
   return new EventSource(url);
 }
 
-function showStatus({ state, isRunning, isPaused, text }) {
+function showStatus({ state, isRunning, isPaused, newCount, text }) {
   const live = byId("live");
   if (!live) return;
   live.hidden = false;
@@ -79,6 +84,9 @@ function showStatus({ state, isRunning, isPaused, text }) {
   const words = byId("live-words");
   words.classList.toggle("lost", state === "lost" || state === "signed-out");
   if (words.textContent !== text) words.textContent = text; // a screen reader announces each assignment
+  const fresh = byId("live-new");
+  fresh.hidden = !newCount;
+  fresh.textContent = `${newCount.toLocaleString("en")} new ↑`;
   byId("live-toggle").setAttribute("aria-pressed", String(isRunning));
   byId("live-pause").hidden = !isRunning;
   byId("live-pause").textContent = isPaused ? "Resume" : "Pause";
@@ -117,7 +125,13 @@ export function startLive() {
       if (event.detail) byId("list").focus({ preventScroll: true }); // after a click, Space is for Pause, not the button
     }
     if (event.target.closest("#live-pause")) view.togglePause();
+    if (event.target.closest("#live-new")) {
+      byId("list").scrollTop = 0;
+      byId("list").scrollIntoView({ block: "nearest" });
+      byId("list").focus({ preventScroll: true });
+    }
   });
+  document.addEventListener("scroll", () => view.scrolled(), { capture: true, passive: true });
   document.addEventListener("htmx:afterSwap", (event) => {
     const id = event.detail.target?.id;
     if (id === "rows") view.olderRowsLoaded();

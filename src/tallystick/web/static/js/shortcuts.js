@@ -1,5 +1,5 @@
 // Keyboard shortcuts: / j k Enter Esc l Space t ?. Single keys can be switched off, and never take a key from a text
-// box.
+// box or an open menu.
 import { leaveMenu } from "./menus.js";
 import { closePanel, openRow } from "./panel.js";
 import { selectNextZone } from "./time_zone.js";
@@ -47,7 +47,7 @@ function onKey(event) {
     if (leave()) event.preventDefault();
     return;
   }
-  if (isTextBox(event.target)) return;
+  if (isTextBox(event.target) || document.querySelector("details.menu[open]")) return;
   if (event.key === "Enter" && event.target.matches("body, #page, #list")) {
     openRow(currentRow());
     return;
