@@ -8,7 +8,8 @@ import pytest
 from tallystick.clock import to_us
 from tallystick.errors import Invalid
 from tallystick.events.incoming import Moment
-from tallystick.events.intake import Prepared, read_request
+from tallystick.events.intake import read_request
+from tallystick.events.prepared import Prepared
 from tallystick.query.scope import Principal
 from tallystick.setting_values import REDACTED_KEYS
 

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from tallystick.events.geoip import LONGEST, UNKNOWN, AddressFacts, facts_of
-from tallystick.events.intake import MAX_EVENT, Prepared, read_request
+from tallystick.events.intake import MAX_EVENT, read_request
 from tallystick.events.output import event_of
+from tallystick.events.prepared import Prepared
 from tallystick.events.record import StoredEvent
 from tests.events.sending import JSON, KEY, NOW, REDACTED
 

@@ -14,8 +14,8 @@ from tallystick.errors import Invalid, TallystickError
 from tallystick.events.catalogue import CATALOGUE
 from tallystick.events.copies import record_of
 from tallystick.events.incoming import Context
-from tallystick.events.intake import Prepared
 from tallystick.events.output import ADDED, event_of, event_of_record
+from tallystick.events.prepared import Prepared
 from tallystick.events.problems import CODES
 from tallystick.events.record import Record, StoredEvent
 from tallystick.events.secret_values import is_secret_text

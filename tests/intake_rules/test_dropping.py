@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tallystick.access import organizations
 from tallystick.access.scopes import operator_scope
 from tallystick.errors import Conflict, TallystickError
-from tallystick.events.intake import Prepared, read_request
+from tallystick.events.intake import read_request
+from tallystick.events.prepared import Prepared
 from tallystick.events.record import Record
 from tallystick.ingest.submission import RecordingAnswer
 from tallystick.intake_rules.drop_filter import DropRules

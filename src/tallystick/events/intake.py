@@ -4,7 +4,6 @@ Everything that needs no lock happens here: every rule, the defaults, redaction,
 Each recorded event passes here, so this module is written for speed.
 """
 
-import os
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -25,10 +24,11 @@ from tallystick.events.geoip import FindAddress, enrich
 from tallystick.events.incoming import Actor, Context, Details, EventInput, OnBehalfOf, Resource
 from tallystick.events.key_text import holds_key
 from tallystick.events.output import SKEW
+from tallystick.events.prepared import Prepared
 from tallystick.events.problems import Problems
-from tallystick.events.record import Record
+from tallystick.events.random_parts import RANDOM_EACH, RANDOM_ID, random_parts
 from tallystick.events.schema_check import SchemaCheck, SchemaWarning
-from tallystick.merkle.commitment import ABSENT, SEED_BYTES, commit
+from tallystick.merkle.commitment import ABSENT, commit
 from tallystick.query.own_records import IMPORTED, RESERVED
 from tallystick.query.scope import TALLYSTICK, Principal
 
@@ -40,26 +40,11 @@ LATEST_AHEAD = timedelta(days=1)
 ACTION = pattern(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
 
 STAMP_LENGTH = len('"2024-01-15T14:30:45.120000Z"')
-RANDOM_ID = 10  # bytes of a UUIDv7 that are not time
-RANDOM_EACH = RANDOM_ID + SEED_BYTES
-_VERSION_7 = bytes(0x70 | byte & 0x0F for byte in range(256))
-_VARIANT = bytes(0x80 | byte & 0x3F for byte in range(256))
+_ESCAPE = b"\\u"  # of a JSON text: what it stands for, the bytes do not show
 
 _json = msgspec.json.Encoder().encode
 _sorted_json = msgspec.json.Encoder(order="deterministic").encode
 _msgpack = msgspec.msgpack.Encoder().encode
-
-
-class Prepared(msgspec.Struct, frozen=True, gc=False):
-    """A valid event, ready to be given an index."""
-
-    record: Record
-    external_id: str  # "" if none
-    digest: bytes  # SHA-256 of the redacted input, the same however it was written; b"" without external_id
-    frame: bytes  # the record in MessagePack
-    clock_skew: bool  # its timestamp was ahead of our clock
-    timestamp: str  # when it occurred, as the API writes times
-    schema_warnings: tuple[SchemaWarning, ...] = ()  # where it does not fit the schema of its action
 
 
 class _Who(msgspec.Struct, omit_defaults=True, gc=False):
@@ -104,6 +89,8 @@ def read_request(
     problems = Problems()
     events = read_body(body, content_type, problems)
     intake = _Intake(received_at, recorded_by, redacted_keys, find_address, len(events), problems, catalogue)
+    # One look at all of the body: only where it has none can an event have a key, or one that is written in escapes.
+    intake.may_hold_keys = KEY_BEGINS in body or (b"\\" in body and _ESCAPE in body)
     return _prepare(events, problems, intake)
 
 
@@ -144,6 +131,7 @@ class _Intake:
         catalogue: ActionCatalogue = BUILT_IN,
     ) -> None:
         self.prepared: list[Prepared] = []
+        self.may_hold_keys = True  # API keys that are to be redacted
         self._defaults = catalogue.defaults
         self._schemas = SchemaCheck(catalogue, problems) if catalogue.has_schemas else None
         self._problems = problems
@@ -157,7 +145,7 @@ class _Intake:
         self._is_own = recorded_by == TALLYSTICK
         self._find_address = find_address
         self._milliseconds = (received_at // 1000).to_bytes(6, "big")
-        self._random = _random(count)
+        self._random = random_parts(count)
 
     def take(self, index: int, event: EventInput, keys_at: Sequence[str] = (), *, enriches: bool = True) -> None:
         """Prepare the event, or add its problems. `keys_at` are the places of API keys that were redacted in it."""
@@ -200,25 +188,30 @@ class _Intake:
             self._too_large(index, size)
         if self._problems.found:
             return
-        if (KEY_BEGINS in target or KEY_BEGINS in who or KEY_BEGINS in details) and (places := redact_keys(event)):
+        has_key = self.may_hold_keys and (KEY_BEGINS in target or KEY_BEGINS in who or KEY_BEGINS in details)
+        if has_key and (places := redact_keys(event)):
             self.take(index, event, places, enriches=enriches)  # once: afterwards none is left
             return
         at = len(self.prepared) * RANDOM_EACH
         event_id = self._milliseconds + self._random[at : at + RANDOM_ID]
         seed = self._random[at + RANDOM_ID : at + RANDOM_EACH]
         entry = commit(event_id, received_at, seed, (what, target, who, details))
-        record = Record(
+        # The fields of a Record in their order: it is what is written down, and nothing here needs the object.
+        frame = _msgpack((
             event_id, received_at, occurred_at, seed, entry, what, target, who, details,
             action, category, status, event.description or "",
             actor.type or "", actor.id or "", actor.email or "", actor.name or "",
             behalf.id or "", behalf.email or "", behalf.name or "",
             resource.type, resource.id or "", resource.name or "", facts[_IP], facts[_SESSION], facts[_REQUEST],
-            tuple(paths), tuple(values), b"",
+            paths, values, b"",
             severity, external_id, *self._recorder, event.status_reason or "", event.original_action or "",
             *_columns_of(others), facts[_USER_AGENT], *facts[_TRACE:],
-        )  # fmt: skip
+        ))  # fmt: skip
         ahead = occurred_at > received_at + SKEW
-        self.prepared.append(Prepared(record, external_id, digest, _msgpack(record), ahead, stamp[1:-1], warnings))
+        prepared = Prepared(
+            event_id, received_at, occurred_at, entry, frame, external_id, digest, ahead, stamp[1:-1], warnings
+        )
+        self.prepared.append(prepared)
 
     def _time(self, timestamp: datetime | None) -> tuple[int, str]:
         """When an event of this timestamp occurred (µs since 1970 UTC), and that as JSON; (0, "") if it cannot be."""
@@ -377,14 +370,6 @@ def _typed(actor: Actor) -> Actor:
     if actor.on_behalf_of is not None and actor.on_behalf_of.type is None:
         actor.on_behalf_of.type = "user"
     return actor
-
-
-def _random(count: int) -> bytes:
-    """For each of `count` events the random part of a UUIDv7 (RFC 9562 §5.7, RANDOM_ID bytes), and its seed."""
-    random = bytearray(os.urandom(RANDOM_EACH * count))
-    random[0::RANDOM_EACH] = random[0::RANDOM_EACH].translate(_VERSION_7)
-    random[2::RANDOM_EACH] = random[2::RANDOM_EACH].translate(_VARIANT)
-    return bytes(random)
 
 
 def _digest(event: EventInput) -> bytes:

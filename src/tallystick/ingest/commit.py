@@ -13,15 +13,14 @@ from tallystick.clock import DAY_US, rfc3339
 from tallystick.database.deletion import delete_some
 from tallystick.errors import Conflict, TallystickError
 from tallystick.events.geoip import FindAddress
-from tallystick.events.intake import Prepared
-from tallystick.events.record import Record
+from tallystick.events.prepared import Prepared
 from tallystick.ingest.dropped_events import Drops, count_drops
 from tallystick.ingest.late_events import ExpiryCheck, ReadCutoffs, plan_cutoffs
 from tallystick.ingest.own_actions import take_prepared
 from tallystick.ingest.submission import KnownEvent, Recorded, RecordingAnswer, Submission
 from tallystick.ingest.tables import external_ids, idempotency_keys
 from tallystick.journal import batches
-from tallystick.journal.batches import Batch
+from tallystick.journal.batches import Batch, EncodedRecords
 from tallystick.ledger import log as ledger_log
 
 IDEMPOTENCY_DAYS = 7
@@ -44,7 +43,6 @@ class _Draft:
     """The new events of one commit, in index order."""
 
     next_index: int
-    records: list[Record] = field(default_factory=list)
     frames: list[bytes] = field(default_factory=list)
     entries: list[bytes] = field(default_factory=list)
     external: list[dict[str, object]] = field(default_factory=list)
@@ -54,11 +52,9 @@ class _Draft:
     def add(self, prepared: Prepared) -> int:
         index = self.next_index
         self.next_index = index + 1
-        record = prepared.record
-        self.records.append(record)
         self.frames.append(prepared.frame)
-        self.entries.append(record.entry)
-        received = record.received_at
+        self.entries.append(prepared.entry)
+        received = prepared.received_at
         if received < self.earliest:
             self.earliest = received
         if received > self.latest:
@@ -118,7 +114,7 @@ def commit(
         connection.execute(insert(idempotency_keys), new_keys)
     if dropped:
         count_drops(connection, org_id, dropped, now=now)
-    batch = Batch(org_id, log.size, draft.records)
+    batch = Batch(org_id, log.size, EncodedRecords(draft.frames))
     return Committed(answers, batch, sum(map(len, draft.frames)), sum(one.events for one in dropped))
 
 
@@ -140,7 +136,6 @@ def body_digest(body: bytes) -> bytes:
 def _record(
     draft: _Draft, prepared: Prepared, known: dict[str, KnownEvent], org_id: UUID, expiry: ExpiryCheck
 ) -> Recorded:
-    record = prepared.record
     external_id = prepared.external_id
     if external_id:
         first = known.get(external_id)
@@ -149,20 +144,20 @@ def _record(
             return Recorded(ids.encode("evt", first.event_id), first.index, rfc3339(first.occurred_at), True, conflict)
     index = draft.add(prepared)
     if external_id:
-        known[external_id] = KnownEvent(record.id, index, record.occurred_at, prepared.digest)
+        known[external_id] = KnownEvent(prepared.id, index, prepared.occurred_at, prepared.digest)
         draft.external.append(
             {
-                "org_id": org_id, "external_id": external_id, "log_index": index, "event_id": record.id,
-                "digest": prepared.digest, "occurred_at": record.occurred_at,
+                "org_id": org_id, "external_id": external_id, "log_index": index, "event_id": prepared.id,
+                "digest": prepared.digest, "occurred_at": prepared.occurred_at,
             }
         )  # fmt: skip
     return Recorded(
-        ids.encode("evt", record.id),
+        ids.encode("evt", prepared.id),
         index,
         prepared.timestamp,
         False,
         clock_skew=prepared.clock_skew,
-        expires_soon=expiry.has_expired(record),
+        expires_soon=expiry.has_expired(prepared),
         schema_warnings=prepared.schema_warnings,
     )
 

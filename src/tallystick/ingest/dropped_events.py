@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from tallystick.clock import SECOND_US, rfc3339
-from tallystick.events.intake import Prepared
+from tallystick.events.prepared import Prepared
 from tallystick.ingest.tables import dropped_events
 from tallystick.outbox import write as outbox
 from tallystick.query.scope import Principal

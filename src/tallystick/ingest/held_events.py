@@ -12,8 +12,9 @@ from tallystick import ids
 from tallystick.errors import TallystickError
 from tallystick.events.importers.own_export import event_to_send, is_imported_record
 from tallystick.events.incoming import EventInput
-from tallystick.events.intake import Prepared, prepare
+from tallystick.events.intake import prepare
 from tallystick.events.output import event_of
+from tallystick.events.prepared import Prepared
 from tallystick.events.record import StoredEvent
 from tallystick.ingest.submission import KnownEvent
 from tallystick.query.scope import Principal

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from tallystick.access import organizations
 from tallystick.clock import DAY_US
+from tallystick.events.prepared import Prepared
 from tallystick.events.record import Record
 
 MatchRecord = Callable[[Record], bool]
@@ -61,5 +62,5 @@ class ExpiryCheck:
     def cutoffs(self) -> Cutoffs:
         return self._read_cutoffs(self._connection, self._org_id, self._now)
 
-    def has_expired(self, record: Record) -> bool:
-        return record.occurred_at < self._recent and self.cutoffs.has_expired(record)
+    def has_expired(self, prepared: Prepared) -> bool:
+        return prepared.occurred_at < self._recent and self.cutoffs.has_expired(prepared.record)

@@ -11,7 +11,8 @@ from tallystick.errors import TallystickError
 from tallystick.events.catalogue import LASTING
 from tallystick.events.geoip import FindAddress
 from tallystick.events.incoming import EventInput
-from tallystick.events.intake import Prepared, prepare
+from tallystick.events.intake import prepare
+from tallystick.events.prepared import Prepared
 from tallystick.outbox import write as outbox
 from tallystick.query.scope import TALLYSTICK
 

@@ -13,7 +13,8 @@ from tallystick.clock import rfc3339
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, TallystickError, Unavailable
 from tallystick.events.geoip import FindAddress
-from tallystick.events.intake import Prepared, read_request
+from tallystick.events.intake import read_request
+from tallystick.events.prepared import Prepared
 from tallystick.ingest.commit import body_digest, known_external_ids
 from tallystick.ingest.dropped_events import DropFilter, Drops, drop_none
 from tallystick.ingest.held_events import FindEvents, event_ids_of, held_events, same_events
@@ -182,7 +183,7 @@ class Recorder:
         now = clock.now_us()
         with self._database.read() as connection:
             check = ExpiryCheck(connection, org_id, now, self._sequencer.read_cutoffs)
-            late = [(place, one) for place, one in zip(places, prepared, strict=True) if check.has_expired(one.record)]
+            late = [(place, one) for place, one in zip(places, prepared, strict=True) if check.has_expired(one)]
             known = {*held, *known_external_ids(connection, org_id, [one for _, one in late])}
             older = [place for place, one in late if not one.external_id or one.external_id not in known]
             return RecordingPreview(older, rfc3339(check.cutoffs.latest))

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from tallystick.events.intake import Prepared
+from tallystick.events.prepared import Prepared
 from tallystick.events.schema_check import SchemaWarning
 from tallystick.ingest.dropped_events import Drops
 

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from tallystick import clock
 from tallystick.database.engine import Database
-from tallystick.events.intake import Prepared
+from tallystick.events.prepared import Prepared
 from tallystick.intake_rules.rule import Rules, conditions_of
 from tallystick.intake_rules.rule_list import RuleList, rule_list_of
 from tallystick.intake_rules.tables import intake_rule_lists

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from tallystick.journal.batches import Batch
 
-MOST_BYTES = 16 << 20
-"""Of records as they are written down; some seconds of a busy server."""
+MOST_BYTES = 48 << 20
+"""Of records as they are written down, which is how they are kept; some seconds of a busy server."""
 
 
 class Recent:
