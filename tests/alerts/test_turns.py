@@ -1,6 +1,7 @@
 """Organizations take turns: none waits for what another's rules, baselines or groups cost."""
 
 import time
+from contextlib import contextmanager
 from itertools import count
 
 from tallystick.alerts import evaluation, evaluator, rule_compiler, silence_checks, slow_organizations
@@ -135,6 +136,7 @@ def test_a_transaction_that_takes_long_makes_the_next_batch_smaller(sqlite_watch
     rule = watch.rule(scope, **ONCE)
     watch.spine.record(scope, *[failed(number) for number in range(30)])
     monkeypatch.setattr(evaluator, "WRITE_SECONDS", 0.0)
+    monkeypatch.setattr(evaluator, "FEW_HITS", 1)
     before = next_index(watch, scope)
     watch.evaluator.step()
     first = next_index(watch, scope)
@@ -142,6 +144,46 @@ def test_a_transaction_that_takes_long_makes_the_next_batch_smaller(sqlite_watch
     assert first - before > next_index(watch, scope) - first == 1
     watch.settle()
     assert len(mine(watch, scope, rule)) == 30
+
+
+def test_what_a_transaction_waits_for_makes_no_batch_smaller(sqlite_watch, monkeypatch):
+    """Recording has the database most of the time while it is busy, which is when the most events wait for rules."""
+    watch = sqlite_watch
+    scope = watch.spine.organization()
+    watch.settle()
+    watch.rule(scope, **ONCE)
+    monkeypatch.setattr(evaluator, "FIRST_EVENTS", 16)
+    watch.spine.record(scope, *[{"action": "thing.done"} for _ in range(100)])
+    write = watch.spine.database.write
+
+    @contextmanager
+    def wait_and_write():
+        time.sleep(2 * evaluator.WRITE_SECONDS)
+        with write() as connection:
+            yield connection
+
+    monkeypatch.setattr(watch.spine.database, "write", wait_and_write)
+    before = next_index(watch, scope)
+    watch.evaluator.step()
+    first = next_index(watch, scope)
+    watch.evaluator.step()
+    assert next_index(watch, scope) - first > first - before
+
+
+def test_a_transaction_with_few_hits_makes_no_batch_smaller(sqlite_watch, monkeypatch):
+    """It took long because the machine is busy: with ever fewer events, rules would fall ever further behind."""
+    watch = sqlite_watch
+    scope = watch.spine.organization()
+    watch.settle()
+    watch.rule(scope, **ONCE)
+    monkeypatch.setattr(evaluator, "FIRST_EVENTS", 16)
+    monkeypatch.setattr(evaluator, "WRITE_SECONDS", 0.0)
+    watch.spine.record(scope, *[{"action": "thing.done"} for _ in range(100)])
+    before = next_index(watch, scope)
+    watch.evaluator.step()
+    first = next_index(watch, scope)
+    watch.evaluator.step()
+    assert next_index(watch, scope) - first > first - before
 
 
 def test_a_late_beginning_of_a_sequence_tells_of_its_end_in_an_earlier_batch(sqlite_watch, monkeypatch):

@@ -35,6 +35,7 @@ PAUSE_SECONDS = 5
 FIRST_EVENTS = 128  # of an organization's first turn
 LEAST_EVENTS = 16
 WRITE_SECONDS = 0.05  # of a transaction: recording waits for it
+FEW_HITS = 20  # are written in no time
 TURN_SECONDS = 0.25  # of one organization in a step
 STEP_SECONDS = 0.5
 REST_SHARE = 0.25  # of the time of a step, while more events wait: recording needs the interpreter too
@@ -225,11 +226,7 @@ class Evaluator(Background):
         return sum(self._write_group(group, now) for group in _groups(batches))
 
     def _write_group(self, batches: list[BatchResult], now: int) -> int:
-        """Writes the batches in one transaction; one by one if that fails.
-
-        Where that takes long, the next batches of these organizations are smaller.
-        """
-        began = time.monotonic()
+        """Writes the batches in one transaction; one by one if that fails."""
         try:
             return self._write_batches(batches, now)
         except Exception as error:
@@ -239,22 +236,35 @@ class Evaluator(Background):
                 self._pauses.attempt(batch.org_id, now, partial(self._write_batches, [batch], now)) or 0
                 for batch in batches
             )
-        finally:
-            taken = time.monotonic() - began
-            for batch in batches if taken > WRITE_SECONDS else ():
-                most = int((batch.next_index - batch.first) * WRITE_SECONDS / taken)
-                self._most_events[batch.org_id] = max(1, min(self._most_events[batch.org_id], most))
 
     def _write_batches(self, batches: list[BatchResult], now: int) -> int:
-        with self._database.write() as connection:
-            alerts = write_results(connection, batches, self._public_url, now=now)
-            self._prune(connection, list(alerts), now)
+        began = 0.0
+        try:
+            with self._database.write() as connection:
+                # Recording waits for this transaction from here on. How long it waited for its turn is no reason to
+                # evaluate less: while events come in numbers, that would leave the evaluation ever further behind.
+                began = time.monotonic()
+                alerts = write_results(connection, batches, self._public_url, now=now)
+                self._prune(connection, list(alerts), now)
+        finally:
+            if began:
+                self._bound_next(batches, time.monotonic() - began)
         # Cached only after the commit. A batch that was skipped or rolled back leaves no detector behind: these have
         # processed its hits, and the next evaluation of the same events starts from the database.
         for batch in batches:
             if batch.org_id in alerts:
                 self._cache.keep(batch.org_id, batch.next_index, batch.detectors, batch.hits)
         return sum(alerts.values())
+
+    def _bound_next(self, batches: list[BatchResult], seconds: float) -> None:
+        """Makes the next batches of these organizations smaller if their transaction took long.
+
+        A transaction with few hits takes long because the machine is busy: fewer events would be no quicker.
+        """
+        for batch in batches if seconds > WRITE_SECONDS else ():
+            events = batch.next_index - batch.first
+            most = max(int(events * WRITE_SECONDS / seconds), events * FEW_HITS // max(1, batch.new_hits), 1)
+            self._most_events[batch.org_id] = min(self._most_events[batch.org_id], most)
 
     def _prune(self, connection: Connection, org_ids: list[UUID], now: int) -> None:
         """Deletes, once a day, hits older than the events that are kept: no late event can share a window with them.
