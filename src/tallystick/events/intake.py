@@ -44,7 +44,8 @@ _ESCAPE = b"\\u"  # of a JSON text: what it stands for, the bytes do not show
 
 _json = msgspec.json.Encoder().encode
 _sorted_json = msgspec.json.Encoder(order="deterministic").encode
-_msgpack = msgspec.msgpack.Encoder().encode
+# Of the fields of a Record in their order: it is what is written down, and nothing here needs the object.
+_record_frame = msgspec.msgpack.Encoder().encode
 
 
 class _Who(msgspec.Struct, omit_defaults=True, gc=False):
@@ -188,16 +189,14 @@ class _Intake:
             self._too_large(index, size)
         if self._problems.found:
             return
-        has_key = self.may_hold_keys and (KEY_BEGINS in target or KEY_BEGINS in who or KEY_BEGINS in details)
-        if has_key and (places := redact_keys(event)):
+        if self.may_hold_keys and (places := _redacted_keys(event, target, who, details)):
             self.take(index, event, places, enriches=enriches)  # once: afterwards none is left
             return
         at = len(self.prepared) * RANDOM_EACH
         event_id = self._milliseconds + self._random[at : at + RANDOM_ID]
         seed = self._random[at + RANDOM_ID : at + RANDOM_EACH]
         entry = commit(event_id, received_at, seed, (what, target, who, details))
-        # The fields of a Record in their order: it is what is written down, and nothing here needs the object.
-        frame = _msgpack((
+        frame = _record_frame((
             event_id, received_at, occurred_at, seed, entry, what, target, who, details,
             action, category, status, event.description or "",
             actor.type or "", actor.id or "", actor.email or "", actor.name or "",
@@ -207,11 +206,8 @@ class _Intake:
             severity, external_id, *self._recorder, event.status_reason or "", event.original_action or "",
             *_columns_of(others), facts[_USER_AGENT], *facts[_TRACE:],
         ))  # fmt: skip
-        ahead = occurred_at > received_at + SKEW
-        prepared = Prepared(
-            event_id, received_at, occurred_at, entry, frame, external_id, digest, ahead, stamp[1:-1], warnings
-        )
-        self.prepared.append(prepared)
+        kept, ahead = (event_id, received_at, occurred_at, entry, frame), occurred_at > received_at + SKEW
+        self.prepared.append(Prepared(*kept, external_id, digest, ahead, stamp[1:-1], warnings))
 
     def _time(self, timestamp: datetime | None) -> tuple[int, str]:
         """When an event of this timestamp occurred (µs since 1970 UTC), and that as JSON; (0, "") if it cannot be."""
@@ -370,6 +366,11 @@ def _typed(actor: Actor) -> Actor:
     if actor.on_behalf_of is not None and actor.on_behalf_of.type is None:
         actor.on_behalf_of.type = "user"
     return actor
+
+
+def _redacted_keys(event: EventInput, target: bytes, who: bytes, details: bytes) -> list[str]:
+    """The places of API keys, which are redacted then, in an event whose parts these are."""
+    return redact_keys(event) if KEY_BEGINS in target or KEY_BEGINS in who or KEY_BEGINS in details else []
 
 
 def _digest(event: EventInput) -> bytes:
