@@ -162,7 +162,7 @@ def redacted(value: Any, places: list[str], place: str, names: str = "") -> Any:
         kept = {}
         for key, item in value.items():
             is_secret = key.lower().replace("-", "").replace("_", "") in REDACTED
-            said = "secret" if is_secret else "fact" if names and key == "secretId" else names and "secret"
+            said = "secret" if is_secret else "fact" if names and key in ("secretId", "Name") else names and "secret"
             is_name = is_secret and not isinstance(item, dict | list)
             kept[key] = redacted(item, places, f"{place}.{key}", "name" if is_name else said)
         return kept
