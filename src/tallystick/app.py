@@ -63,6 +63,7 @@ from tallystick.integrity.late_events import remove_late
 from tallystick.integrity.merged_part_check import MergedPartCheck
 from tallystick.integrity.missing_events import MissingEvents, new_rebuilder
 from tallystick.integrity.store_requests import operator_workers
+from tallystick.key_warnings.worker import KeyWarner
 from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
@@ -222,7 +223,12 @@ def _reporters(
     settings: Settings, database: Database, store: EventStore, on_own_action: Callable[[], None]
 ) -> tuple[Worker, ...]:
     """The workers that learn and tell: baselines of alerts, counts of dropped events, reminders of reviews."""
-    reminders = [ReminderWorker(database, settings.public_url, on_own_action)] if settings.smtp_url else []
+    reminders: list[Worker] = []
+    if settings.smtp_url:
+        reminders = [
+            ReminderWorker(database, settings.public_url, on_own_action),
+            KeyWarner(database, settings.public_url),
+        ]
     return BaselineWorker(database, store), DropReporter(database, on_own_action), *reminders
 
 

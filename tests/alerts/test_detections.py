@@ -29,7 +29,7 @@ WANTED = {
     "mass_export", "dormant_account", "disabled_person_active", "audit_weakened", "secret_in_event", "clock_skew",
     "source_silent", "integrity_failed", "new_agent", "agent_alone", "new_country",
     "impossible_travel", "cloud_log_stopped", "cloud_admin_granted", "cloud_key_created", "cloud_data_deleted",
-    "cloud_bulk_deletion", "cloud_root_used",
+    "cloud_bulk_deletion", "cloud_root_used", "owner_added", "key_made", "member_removed", "invitation_accepted",
 }  # fmt: skip
 
 
