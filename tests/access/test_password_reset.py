@@ -39,6 +39,14 @@ def test_a_link_sets_the_password_and_ends_every_session_of_its_person_alone(tow
     assert town.told(town.other, "user.password_reset_requested", "user.password_reset_completed") == []
 
 
+def test_a_password_that_the_operator_sets_ends_the_links(town):
+    link = issue(town)
+    town.do(people.set_password, BOB, CHEAP + "y")
+    with pytest.raises(NotFound):
+        use(town, link)
+    assert kept_password(town) == CHEAP + "y"
+
+
 def test_of_many_uses_of_one_persons_links_at_once_one_wins(town):
     links = [issue(town), issue(town)]
     outcomes = at_once(6, lambda number: use(town, links[number % 2], f"{CHEAP}{number}"))

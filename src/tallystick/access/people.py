@@ -19,7 +19,7 @@ from tallystick.access.members import Member, enter
 from tallystick.access.passwords import HashedPassword
 from tallystick.access.revision import bump_revision
 from tallystick.access.scopes import operator_scope, parse_role, require, require_ownership
-from tallystick.access.tables import memberships, people, sessions
+from tallystick.access.tables import memberships, password_resets, people, sessions
 from tallystick.errors import Conflict, NotFound
 from tallystick.query.scope import OPERATOR, Principal, Scope
 
@@ -78,9 +78,10 @@ def add(
 def set_password(
     connection: Connection, email: str, password: HashedPassword, *, now: int, caller: Caller = NOWHERE
 ) -> None:
-    """The operator sets a person's password, which ends all sessions of that person. NotFound (`no_person`)."""
+    """The operator sets a person's password, which ends that person's sessions and links to reset it. NotFound (`no_person`)."""
     person = _find_or_refuse(connection, email)
     connection.execute(update(people).where(people.c.user_id == person.user_id).values(password_hash=password))
+    connection.execute(delete(password_resets).where(password_resets.c.user_id == person.user_id))
     _end_sessions(connection, person.user_id)
     _record_everywhere(connection, person, "user.password_changed", now, caller)
 

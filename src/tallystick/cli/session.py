@@ -1,5 +1,6 @@
 """`tallystick session`: lists and ends sessions of people in browsers, as the operator."""
 
+import os
 from datetime import UTC
 from typing import Annotated
 
@@ -7,10 +8,11 @@ import typer
 
 from tallystick.access import members, organizations, sessions
 from tallystick.access.scopes import operator_scope
-from tallystick.access.sessions import Session
+from tallystick.access.sessions import Session, SessionLimits
 from tallystick.cli.control_database import CLI_CALLER, control_database
 from tallystick.cli.terminal import JsonOption, counted, emit, note, print_table
 from tallystick.clock import now_us, rfc3339, second_words
+from tallystick.settings import Settings
 
 app = typer.Typer()
 session = typer.Typer(no_args_is_help=True, help="List and end sessions of people in browsers.")
@@ -29,7 +31,8 @@ def list_sessions(org: OrgOption, json: JsonOption = False) -> None:
     """List who is signed in to an organization, last used first."""
     with control_database() as database, database.read() as connection:
         scope = operator_scope(organizations.by_slug(connection, org).org_id)
-        found = sessions.list_of_organization(connection, scope, now_us())
+        limits = SessionLimits.of(Settings.load(os.environ))
+        found = sessions.list_of_organization(connection, scope, now_us(), limits)
     if json:
         emit([_facts(one) for one in found])
         return
