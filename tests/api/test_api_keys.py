@@ -77,7 +77,7 @@ def test_a_rotation_without_overlap_ends_the_old_key(admin):
         ({"expires_at": "2020-01-01T00:00:00Z"}, "bad_expiry"),
         ({"expires_at": "2020-01-01"}, "bad_api_key_input"),
         ({"allowed_networks": ["somewhere"]}, "bad_network"),
-        ({"filter": "status:failed"}, "bad_api_key_input"),
+        ({"filter": "words"}, "bad_filter"),
     ],
 )
 def test_what_cannot_be_is_refused(admin, more, code):
@@ -101,3 +101,24 @@ def test_charlie_neither_sees_nor_ends_keys_of_another_organization(admin, opera
     for method, path in (("GET", key["id"]), ("DELETE", key["id"]), ("POST", f"{key['id']}/rotate")):
         problem(charlie.http.request(method, f"{KEYS}/{path}"), 404, "no_key")
     assert status_of(admin, key["key"]) == 201
+
+
+def test_a_changed_key_reads_within_its_filter_at_once_also_where_it_is_cached(admin):
+    key = made(admin, scopes=["events:read", "events:write"])
+    reader = ApiClient(str(admin.http.base_url), admin.org_id, key["key"])
+    reader.record(event("deployment.failed"), event("user.login"))
+    assert {"deployment.failed", "user.login"} <= set(reader.actions())
+    changed = admin.http.patch(f"{KEYS}/{key['id']}", json={"filter": "category:deployments", "name": "Limited"})
+    assert (changed.json()["filter"], changed.json()["name"]) == ("category:deployments", "Limited")
+    wait_until(lambda: set(reader.actions()) == {"deployment.failed"})
+    problem(admin.http.patch(f"{KEYS}/{key['id']}", json={"scopes": ["events:read", "exports"]}), 400, "bad_scope")
+    problem(admin.http.patch(f"{KEYS}/{key['id']}", json={"filter": "deploy"}), 400, "bad_filter")
+
+
+def test_what_a_key_records_for_others_without_an_actor_is_nobodys(admin):
+    key = made(admin, scopes=["events:read", "events:write"], records_for_others=True)
+    relay = ApiClient(str(admin.http.base_url), admin.org_id, key["key"])
+    relay.record(event("thing.relayed"), event("thing.named", actor={"email": "sarah@acme.com"}))
+    relayed = relay.page(action="thing.relayed")["data"][0]
+    assert (relayed["actor"], relayed["recorded_by"]["id"]) == ({"type": "anonymous"}, key["id"])
+    assert relay.page(action="thing.named")["data"][0]["actor"]["email"] == "sarah@acme.com"

@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from tallystick import clock
+from tallystick.access import keys
 from tallystick.access.secret import SecretBox
 from tallystick.actions.changes import describe_action
 from tallystick.actions.tables import action_descriptions
@@ -25,6 +26,7 @@ from tallystick.ingest.tables import idempotency_keys
 from tallystick.intake_rules import changes as intake_rules
 from tallystick.intake_rules.rule_list import read_rule_list
 from tallystick.intake_rules.tables import intake_rule_lists
+from tallystick.query.mandatory_filter import NOTHING, MandatoryFilter
 from tallystick.retention import holds
 from tallystick.retention.tables import legal_holds
 from tallystick.saved.saved_views import save_view
@@ -32,6 +34,7 @@ from tallystick.saved.tables import saved_views
 from tallystick.schedules import changes as schedules
 from tallystick.schedules.changes import ScheduleSettings
 from tallystick.schedules.tables import export_schedules, schedule_recipients
+from tallystick.search.filter_text import parse_filter
 from tallystick.secret_keys import SecretKeys
 from tests.alerts.rule_driver import Watch
 from tests.erasure.erasure_driver import MAYA, ask, by_sarah, erase, eraser, event, join, run, show
@@ -118,7 +121,7 @@ def test_every_place_is_counted_first_and_rewritten_then(spine: Spine, tmp_path:
         "scheduled exports": 1, "recipients": 1, "links": 0, "consents": 0, "scheduled runs": 0, "deliveries": 0,
         "replaced files": 0, "alerts": 1, "alert rules": 2, "rule memory": 1, "destinations": 1,
         "queued alerts": 1, "delivery attempts": 0, "counts of reads": 0, "intake rules": 1, "actions": 1,
-        "invitations": 0, "requested intake rules": 0,
+        "invitations": 0, "requested intake rules": 0, "filters of members": 0, "filters of API keys": 0,
     }  # fmt: skip
     before = texts_of(spine, charlie)
     erase(spine, scope, work, WHO)
@@ -144,3 +147,14 @@ def test_doing_it_again_changes_nothing(spine: Spine, tmp_path: Path) -> None:
     for place in personal_data(spine.database, tmp_path):
         place.erase(scope.org_id, SubjectMatcher(WHO))
         assert place.count(scope.org_id, SubjectMatcher(WHO)) == 0
+
+
+def test_a_filter_that_named_the_person_lets_nothing_be_read(spine: Spine, tmp_path: Path) -> None:
+    scope = write(spine, "acme")
+    limit = parse_filter("-user:sarah@acme.com", now=0)
+    with spine.database.write() as connection:
+        key, _ = keys.add_key(connection, scope, "Reader", ["events:read"], limit=limit, now=clock.now_us())
+    for place in personal_data(spine.database, tmp_path):
+        place.erase(scope.org_id, SubjectMatcher(WHO))
+    with spine.database.read() as connection:
+        assert keys.show_key(connection, scope, key.key_id).limit == MandatoryFilter("-user:[erased]", NOTHING)

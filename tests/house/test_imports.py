@@ -38,6 +38,18 @@ def test_only_access_constructs_a_scope():
     assert elsewhere == []
 
 
+def test_every_scope_of_a_person_or_key_is_made_with_its_filter():
+    """The parameter has a default for tests: in the product, a scope without it would read past a filter."""
+    without = [
+        f"{name(path)}:{call.lineno}"
+        for path in modules()
+        for call in ast.walk(parsed(path))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+        and len(call.args) < {"person_scope": 4, "api_key_scope": 5}.get(call.func.id, 0)
+    ]  # fmt: skip
+    assert without == []
+
+
 def test_the_product_prints_only_from_the_command_line():
     printing = [
         f"{name(path)}:{line}"

@@ -99,6 +99,7 @@ CODE_LINES = {
     "members who are changed, removed, signed out within a second; keys of leavers (access, live, api, web, cli)": 675,
     "invitations with links that work once, by email or by hand (invitations, api, web, cli)": 745,
     "emails about keys that expire or stay after their maker left (key_warnings)": 125,
+    "mandatory filters of members and keys, changes of keys (query, search, access, api, web, cli)": 855,
 }
 
 

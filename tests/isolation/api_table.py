@@ -110,6 +110,9 @@ GET    /v1/members                                       admin                 2
 GET    /v1/members/{id}                                  admin                 200
 PATCH  /v1/members/{id}                                  admin                 200
 POST   /v1/members/{id}/sign-out                         admin                 200
+GET    /v1/members/{id}/filter                           admin                 200
+PUT    /v1/members/{id}/filter                           admin                 200
+POST   /v1/members/{id}/filter/preview                   admin,events:read     200
 DELETE /v1/members/{id}                                  admin                 204
 GET    /v1/invitations                                   admin                 200
 POST   /v1/invitations                                   admin                 201
@@ -119,6 +122,7 @@ DELETE /v1/invitations/{id}                              admin                 2
 GET    /v1/api-keys                                      admin                 200
 POST   /v1/api-keys                                      admin                 201
 GET    /v1/api-keys/{id}                                 admin                 200
+PATCH  /v1/api-keys/{id}                                 admin                 200
 POST   /v1/api-keys/{id}/rotate                          admin                 201
 DELETE /v1/api-keys/{id}                                 admin                 204
 GET    /healthz                                          -                     200
@@ -161,7 +165,10 @@ BODIES: dict[str, Any] = {
     "POST /v1/reviews/{id}/sign": {"conclusion": "All explained."},
     "POST /v1/invitations": {"email": "other@{slug}.example", "role": "auditor"},
     "PATCH /v1/members/{id}": {"role": "auditor"},
+    "PUT /v1/members/{id}/filter": {"filter": "category:deployments"},
+    "POST /v1/members/{id}/filter/preview": {"filter": "category:deployments"},
     "POST /v1/api-keys": {"name": "Made", "scopes": ["admin"]},
+    "PATCH /v1/api-keys/{id}": {"name": "Other"},
     "POST /v1/api-keys/{id}/rotate": {"overlap_hours": 1},
     "PUT /v1/review-reminder": {"weekday": 0, "at": "09:00", "recipients": ["owner@{slug}.example"]},
 }

@@ -101,8 +101,11 @@ POST /members/invitations/{invitation_id}/{act}  oa
 GET  /join/{token}                               -
 POST /join/{token}                               -
 POST /members/{member_id}/{act}                  oa
+GET  /members/{member_id}/filter                 o
+POST /members/{member_id}/filter                 o
 GET  /api-keys                                   oa
 POST /api-keys                                   oa
+POST /api-keys/{key_id}/change                   oa
 POST /api-keys/{key_id}/rotate                   oa
 POST /api-keys/{key_id}/revoke                   oa
 GET  /profile                                    oaum
@@ -185,7 +188,9 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /members/invitations": {"email": "other@acme.example", "role": "auditor"},
     "POST /members/leaver-keys": {"leaver_keys": "all"},
     "POST /members/{member_id}/{act}": {"role": "auditor"},
+    "POST /members/{member_id}/filter": {"act": "set", "filter": "category:deployments"},
     "POST /api-keys": {"name": "Made", "scope": "events:read"},
+    "POST /api-keys/{key_id}/change": {"name": "Other", "scope": "admin"},
     "POST /api-keys/{key_id}/rotate": {"overlap": "24"},
     "POST /retention/mail": {"act": "off"},
     "POST /retention/views": {"recording": "all"},

@@ -139,6 +139,7 @@ class Prepared:
             assert all_of_it.put(f"/v1/actions/{self.ids['action']}", json={"severity": "low"}).status_code == 200
             self.ids["api_key"] = self.ids["key"] = post("/v1/api-keys", name="Spare", scopes=["admin"])
             self.ids["invitation"] = post("/v1/invitations", email=f"new@{self.slug}.example", role="member")
+            self.ids["member"] = ids.encode("usr", self.people["auditor"].user_id.bytes)
             self.ids["destination"] = post("/v1/destinations", kind="webhook", settings={"url": "https://h.invalid/in"})
             with self.database.write() as connection:
                 approve(connection, self.operator, self.ids["destination"], None, now=now_us())

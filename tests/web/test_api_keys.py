@@ -94,7 +94,7 @@ def test_charlie_gets_nothing_of_acmes_keys(town):
 def test_a_key_is_made_by_page_and_axe_finds_nothing(town, as_person, axe_script):
     page = as_person(ALICE, reduced_motion="reduce")
     page.goto(PAGE)
-    page.get_by_label("Name").fill("deploy bot")
+    page.get_by_role("textbox", name="Name what it is for").fill("deploy bot")
     page.get_by_role("button", name="Create key").click()
     expect(page.get_by_role("heading", name="deploy bot is ready")).to_be_visible()
     page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")

@@ -11,9 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from tallystick.access import keys, sessions
 from tallystick.access.audit import Caller, record_own
 from tallystick.access.client_address import read_address, within
-from tallystick.access.keys import ApiKey
+from tallystick.access.keys import ApiKey, scope_of_key
 from tallystick.access.rate_limit import RateLimit
-from tallystick.access.scopes import api_key_scope
 from tallystick.access.secret import token_digest
 from tallystick.access.sessions import DEFAULT_LIMITS, Session, SessionLimits
 from tallystick.access.tables import api_keys
@@ -110,7 +109,7 @@ class Authenticator:
             self._note_rejected(key, objection, address, now)
             raise Unauthorized(_REASONS[objection], code=objection)
         self._rate_limit.take(key.key_id)
-        scope = api_key_scope(key.org_id, key.key_id, key.name, key.scopes)
+        scope = scope_of_key(key)
         if len(self._seen) >= _MOST_REMEMBERED:
             self._seen.clear()
         self._seen[token_digest(token)] = _CachedKey(key, scope, now, revision)
@@ -163,7 +162,7 @@ class Authenticator:
         if now - self._rejected.get((key.key_id, reason), 0) < REJECTED_EVERY_US:
             return
         self._rejected[key.key_id, reason] = now
-        scope = api_key_scope(key.org_id, key.key_id, key.name, key.scopes)
+        scope = scope_of_key(key)
         changes = {"reason": reason} | ({"expired_at": rfc3339(key.expires_at)} if key.expires_at else {})
         try:
             with self._database.write() as connection:

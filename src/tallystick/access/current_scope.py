@@ -5,9 +5,8 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from tallystick import ids
-from tallystick.access.keys import read_key
+from tallystick.access.keys import read_key, scope_of_key
 from tallystick.access.scopes import (
-    api_key_scope,
     operator_scope,
     parse_role,
     person_scope,
@@ -16,6 +15,7 @@ from tallystick.access.scopes import (
 )
 from tallystick.access.tables import api_keys, memberships, people
 from tallystick.errors import Forbidden
+from tallystick.query.mandatory_filter import read_filter
 from tallystick.query.scope import OPERATOR, Principal, Scope
 
 
@@ -31,13 +31,13 @@ def current_scope(connection: Connection, org_id: UUID, asked: Principal, *, now
 def _person_scope(connection: Connection, org_id: UUID, asked: Principal) -> Scope:
     member = (memberships.c.org_id == org_id) & (memberships.c.user_id == ids.parse_uuid("usr", asked.id))
     row = connection.execute(
-        select(memberships.c.role)
+        select(memberships.c.role, memberships.c.filter, memberships.c.filter_condition)
         .join(people, people.c.user_id == memberships.c.user_id)
         .where(member, memberships.c.disabled_at.is_(None), people.c.disabled_at.is_(None))
     ).first()
     if row is None:
         raise Forbidden(f"{asked.label} no longer has access.", code="access_ended")
-    return person_scope(org_id, asked, parse_role(row.role))
+    return person_scope(org_id, asked, parse_role(row.role), read_filter(row.filter, row.filter_condition))
 
 
 def _key_scope(connection: Connection, org_id: UUID, asked: Principal, now: int) -> Scope:
@@ -46,7 +46,7 @@ def _key_scope(connection: Connection, org_id: UUID, asked: Principal, now: int)
     key = None if row is None else read_key(row)
     if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
         raise Forbidden(f"The API key {asked.name} was revoked or has expired.", code="access_ended")
-    return api_key_scope(org_id, key.key_id, key.name, key.scopes)
+    return scope_of_key(key)
 
 
 def require_owner(connection: Connection, scope: Scope) -> None:

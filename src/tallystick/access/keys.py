@@ -12,17 +12,20 @@ from tallystick import ids
 from tallystick.access import names
 from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.revision import bump_revision
-from tallystick.access.scopes import parse_permissions, require, stored_permissions
+from tallystick.access.scopes import api_key_scope, parse_permissions, require, stored_permissions
 from tallystick.access.secret import Secret, token_digest
-from tallystick.access.tables import api_keys
+from tallystick.access.tables import api_keys, filter_values
 from tallystick.clock import DAY_US, rfc3339
 from tallystick.errors import BadRequest, Conflict, NotFound
 from tallystick.events.key_text import ALPHABET, PREFIX, check_digits, is_key_text
+from tallystick.query.mandatory_filter import MandatoryFilter, read_filter
 from tallystick.query.scope import Permission, Principal, Scope
 from tallystick.setting_values import Network, parse_network
 
 MOST_NETWORKS = 50
 MOST_OVERLAP_US = 30 * DAY_US
+# What a key with a filter may do: nothing that covers the whole trail, or that could lift the filter.
+FILTERED_PERMISSIONS: frozenset[Permission] = frozenset({"events:write", "events:read", "exports"})
 KeyState = Literal["active", "ending", "expired", "revoked"]
 
 
@@ -43,6 +46,8 @@ class ApiKey:
     last_used_address: str  # "" before the first use, and for uses by earlier versions
     revoked_at: int | None
     replaced_by: UUID | None  # the key that a rotation made in its place
+    limit: MandatoryFilter | None  # what it may read; None is all events
+    records_for_others: bool  # an event that it records without an actor is nobody's
 
     def state(self, now: int) -> KeyState:
         """Whether it can be used at `now`, and why not; one that was rotated is `ending` until it expires."""
@@ -66,12 +71,15 @@ def create_key(
     now: int,
     expires_at: int | None = None,
     allowed_networks: Iterable[str] = (),
+    limit: MandatoryFilter | None = None,
+    records_for_others: bool = False,
     caller: Caller = NOWHERE,
 ) -> Secret:
     """Create a key of the scope's organization and return its text, as `add_key` does."""
     return add_key(
         connection, scope, name, scopes,
-        now=now, expires_at=expires_at, allowed_networks=allowed_networks, caller=caller,
+        now=now, expires_at=expires_at, allowed_networks=allowed_networks,
+        limit=limit, records_for_others=records_for_others, caller=caller,
     )[1]  # fmt: skip
 
 
@@ -84,30 +92,30 @@ def add_key(
     now: int,
     expires_at: int | None = None,
     allowed_networks: Iterable[str] = (),
+    limit: MandatoryFilter | None = None,
+    records_for_others: bool = False,
     caller: Caller = NOWHERE,
 ) -> tuple[ApiKey, Secret]:
     """Create a key of the scope's organization; returns it and its text, which cannot be read again.
 
-    `expires_at` is in microseconds, `allowed_networks` are CIDRs or addresses. Raises BadRequest for a bad name, scope,
-    time or network; Forbidden (`missing_permission`) for a scope that the caller lacks.
+    `expires_at` is in microseconds, `allowed_networks` are CIDRs or addresses, `limit` is what it may read. Raises
+    BadRequest for a bad name, scope, time or network, or a filter beside a scope that could lift it; Forbidden
+    (`missing_permission`) for a scope that the caller lacks.
     """
     require(scope, "admin")
     allowed = parse_permissions(scopes)
     for permission in sorted(allowed):
         require(scope, permission)
     if expires_at is not None and expires_at <= now:
-        raise BadRequest("The expiry time is in the past. Give a later time.", code="bad_expiry", field="expires_at")
+        raise bad_expiry()
+    check_limit(allowed, limit)
     made, token = _insert(
-        connection, scope, names.name(name), allowed, _networks(allowed_networks), now=now, expires_at=expires_at
-    )
-    changes: dict[str, Any] = {"scopes": sorted(allowed)}
-    if expires_at is not None:
-        changes["expires_at"] = rfc3339(expires_at)
-    if made.allowed_networks:
-        changes["allowed_networks"] = [str(network) for network in made.allowed_networks]
+        connection, scope, names.name(name), allowed, parse_networks(allowed_networks),
+        now=now, expires_at=expires_at, limit=limit, records_for_others=records_for_others,
+    )  # fmt: skip
     record_own(
         connection, scope.org_id, "api_key.created",
-        by=scope.principal, caller=caller, now=now, on=key_resource(made), changes=changes,
+        by=scope.principal, caller=caller, now=now, on=key_resource(made), changes=key_settings(made),
     )  # fmt: skip
     return made, token
 
@@ -118,10 +126,10 @@ def revoke_key(connection: Connection, scope: Scope, key_id: UUID, *, now: int, 
     Every server refuses it within a second.
     """
     require(scope, "admin")
-    key = _lock_key(connection, scope, key_id)
+    key = lock_key(connection, scope, key_id)
     if key.revoked_at is not None:
         return key
-    connection.execute(update(api_keys).where(*_is_key_row(key)).values(revoked_at=now))
+    connection.execute(update(api_keys).where(*is_key_row(key)).values(revoked_at=now))
     bump_revision(connection)
     record_own(
         connection, scope.org_id, "api_key.revoked", by=scope.principal, caller=caller, now=now, on=key_resource(key)
@@ -132,7 +140,7 @@ def revoke_key(connection: Connection, scope: Scope, key_id: UUID, *, now: int, 
 def rotate_key(
     connection: Connection, scope: Scope, key_id: UUID, overlap: int, *, now: int, caller: Caller = NOWHERE
 ) -> tuple[ApiKey, Secret]:
-    """Make a key that takes the place of another one, with the same name, scopes and networks; returns it and its text.
+    """Make a key that takes the place of another one, as it is but for its text; returns it and its text.
 
     The other one can be used for `overlap` more microseconds, at most 30 days, and never longer than before. The new
     one lives as long as the other one was to live, from now on. Raises NotFound (`no_key`); Conflict
@@ -142,7 +150,7 @@ def rotate_key(
     require(scope, "admin")
     if not 0 <= overlap <= MOST_OVERLAP_US:
         raise BadRequest("The old key can be used for at most 30 more days.", code="bad_overlap", field="overlap_hours")
-    key = _lock_key(connection, scope, key_id)
+    key = lock_key(connection, scope, key_id)
     for permission in sorted(key.scopes):
         require(scope, permission)
     if key.state(now) != "active":
@@ -150,9 +158,12 @@ def rotate_key(
             "This API key was revoked, has expired, or was rotated already. Create a new one.", code="key_not_active"
         )
     lifetime = None if key.expires_at is None else now + key.expires_at - key.created_at
-    made, token = _insert(connection, scope, key.name, key.scopes, key.allowed_networks, now=now, expires_at=lifetime)
+    made, token = _insert(
+        connection, scope, key.name, key.scopes, key.allowed_networks,
+        now=now, expires_at=lifetime, limit=key.limit, records_for_others=key.records_for_others,
+    )  # fmt: skip
     ends_at = now + overlap if key.expires_at is None else min(now + overlap, key.expires_at)
-    connection.execute(update(api_keys).where(*_is_key_row(key)).values(expires_at=ends_at, replaced_by=made.key_id))
+    connection.execute(update(api_keys).where(*is_key_row(key)).values(expires_at=ends_at, replaced_by=made.key_id))
     bump_revision(connection)
     before = None if key.expires_at is None else rfc3339(key.expires_at)
     changes = {"expires_at": {"before": before, "after": rfc3339(ends_at)}, "replaced_by": made.public_id}
@@ -204,13 +215,20 @@ def key_resource(key: ApiKey) -> dict[str, str]:
     return resource("api_key", key.key_id, "key", key.name)
 
 
+def scope_of_key(key: ApiKey) -> Scope:
+    """What a key may do, unless it has ended."""
+    return api_key_scope(
+        key.org_id, key.key_id, key.name, key.scopes, key.limit, records_for_others=key.records_for_others
+    )
+
+
 def read_key(row: Row[Any]) -> ApiKey:
     """A row of api_keys as an ApiKey, without the hash."""
     return ApiKey(
         row.org_id, row.key_id, row.name, stored_permissions(row.scopes.split()), row.last4,
         tuple(map(parse_network, row.allowed_networks.split())),
         row.created_by, row.created_at, row.expires_at, row.last_used_at, row.last_used_address, row.revoked_at,
-        row.replaced_by,
+        row.replaced_by, read_filter(row.filter, row.filter_condition), row.records_for_others,
     )  # fmt: skip
 
 
@@ -223,24 +241,58 @@ def _insert(
     *,
     now: int,
     expires_at: int | None,
+    limit: MandatoryFilter | None,
+    records_for_others: bool,
 ) -> tuple[ApiKey, Secret]:
     token = _new_token()
     made = ApiKey(
         scope.org_id, ids.new_uuid(now), name, allowed, token[-4:], networks,
-        _maker(scope.principal), now, expires_at, None, "", None, None,
+        _maker(scope.principal), now, expires_at, None, "", None, None, limit, records_for_others,
     )  # fmt: skip
     connection.execute(
         insert(api_keys).values(
             org_id=made.org_id, key_id=made.key_id, name=made.name, scopes=" ".join(sorted(allowed)),
             token_sha256=token_digest(token), last4=made.last4, allowed_networks=" ".join(map(str, networks)),
             created_by=made.created_by, created_at=now, expires_at=expires_at,
+            records_for_others=records_for_others, **filter_values(limit),
         )
     )  # fmt: skip
     return made, token
 
 
-def _is_key_row(key: ApiKey) -> tuple[Any, Any]:
+def is_key_row(key: ApiKey) -> tuple[Any, Any]:
     return api_keys.c.org_id == key.org_id, api_keys.c.key_id == key.key_id
+
+
+def check_limit(allowed: frozenset[Permission], limit: MandatoryFilter | None) -> None:
+    """BadRequest (`bad_scope`) for a filter beside a scope that reads past it, or could lift it."""
+    wider = sorted(allowed - FILTERED_PERMISSIONS)
+    if limit is not None and wider:
+        raise BadRequest(
+            f"A key with a filter cannot have {wider[0]}, which reaches beyond it. It can have "
+            f"{', '.join(sorted(FILTERED_PERMISSIONS))}.",
+            code="bad_scope",
+            field="scopes",
+        )
+
+
+def key_settings(key: ApiKey) -> dict[str, Any]:
+    """What can be chosen of a key but its name, as it stands in events."""
+    settings: dict[str, Any] = {"scopes": sorted(key.scopes)}
+    if key.expires_at is not None:
+        settings["expires_at"] = rfc3339(key.expires_at)
+    if key.allowed_networks:
+        settings["allowed_networks"] = [str(network) for network in key.allowed_networks]
+    if key.limit is not None:
+        settings["filter"] = key.limit.text
+    if key.records_for_others:
+        settings["records_for_others"] = True
+    return settings
+
+
+def bad_expiry() -> BadRequest:
+    """The expiry time is in the past."""
+    return BadRequest("The expiry time is in the past. Give a later time.", code="bad_expiry", field="expires_at")
 
 
 def _find(connection: Connection, scope: Scope, key_id: UUID, *, lock: bool = False) -> ApiKey:
@@ -251,7 +303,7 @@ def _find(connection: Connection, scope: Scope, key_id: UUID, *, lock: bool = Fa
     return read_key(row)
 
 
-def _lock_key(connection: Connection, scope: Scope, key_id: UUID) -> ApiKey:
+def lock_key(connection: Connection, scope: Scope, key_id: UUID) -> ApiKey:
     """The key, after this transaction locked it against other changes."""
     return _find(connection, scope, key_id, lock=True)
 
@@ -266,7 +318,7 @@ def _new_token() -> Secret:
     return Secret(f"{PREFIX}{random}{check_digits(random)}")
 
 
-def _networks(texts: Iterable[str]) -> tuple[Network, ...]:
+def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
     networks = []
     for text in texts:
         try:

@@ -16,7 +16,11 @@ from tallystick.access.role_holders import remember_owner
 from tallystick.access.scopes import Role, parse_role, require, require_ownership, user_principal
 from tallystick.access.tables import memberships, organizations, people, sessions
 from tallystick.errors import Conflict, NotFound
+from tallystick.query.mandatory_filter import MandatoryFilter, read_filter
 from tallystick.query.scope import Principal, Scope
+
+# An owner or admin could lift a filter, so that it would hold nothing back.
+FILTERED_ROLES: tuple[Role, ...] = ("auditor", "member")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Member:
     joined_at: int
     signed_in_at: int | None = None
     sign_in_method: str = ""
+    limit: MandatoryFilter | None = None  # what the member may read; None is all that the role may
 
     @property
     def public_id(self) -> str:
@@ -93,12 +98,17 @@ def change_role(
 
     Only owners add and remove owners; one owner must remain (Conflict `last_owner`).
     """
-    member = _lock_member(connection, scope, user_id)
+    member = lock_member(connection, scope, user_id)
     after = parse_role(role)
     if member.role == after:
         return member
     if after == "owner":
         require_ownership(scope)
+    if member.limit is not None and after not in FILTERED_ROLES:
+        raise Conflict(
+            f"{member.email} sees only {member.limit.text}. An owner has to remove this filter first.",
+            code="member_filtered",
+        )
     if member.role == "owner":
         _keep_an_owner(connection, scope.org_id, but=user_id)
         remember_owner(connection, scope.org_id, user_id, now=now)
@@ -116,7 +126,7 @@ def set_disabled(
 
     What ends with the access of a leaver ends with it, and does not begin again.
     """
-    member = _lock_member(connection, scope, user_id)
+    member = lock_member(connection, scope, user_id)
     if disabled and member.role == "owner":
         _keep_an_owner(connection, scope.org_id, but=user_id)
     changed = connection.execute(
@@ -139,7 +149,7 @@ def remove(connection: Connection, scope: Scope, user_id: UUID, *, now: int, cal
 
     Conflict (`last_owner`), NotFound (`no_member`), also for somebody who was just removed.
     """
-    member = _lock_member(connection, scope, user_id)
+    member = lock_member(connection, scope, user_id)
     if member.role == "owner":
         _keep_an_owner(connection, scope.org_id, but=user_id)
         remember_owner(connection, scope.org_id, user_id, now=now)
@@ -153,7 +163,7 @@ def remove(connection: Connection, scope: Scope, user_id: UUID, *, now: int, cal
 
 def sign_out(connection: Connection, scope: Scope, user_id: UUID, *, now: int, caller: Caller = NOWHERE) -> int:
     """End every session of a member in this organization; returns how many there were. NotFound (`no_member`)."""
-    member = _lock_member(connection, scope, user_id)
+    member = lock_member(connection, scope, user_id)
     ended = _end_sessions(connection, scope.org_id, user_id)
     if ended:
         changes = {"sessions": {"before": ended, "after": 0}}
@@ -192,17 +202,29 @@ def _members() -> Select[Any]:
     return select(
         people.c.user_id, people.c.email, people.c.name, memberships.c.role, memberships.c.joined_at,
         memberships.c.signed_in_at, memberships.c.sign_in_method,
+        memberships.c.filter, memberships.c.filter_condition,
         func.coalesce(memberships.c.disabled_at, people.c.disabled_at).label("disabled_at"),
     ).join(people, people.c.user_id == memberships.c.user_id)  # fmt: skip
 
 
 def _member_of_row(row: Row[Any]) -> Member:
-    return Member(row.user_id, row.email, row.name, row.role, row.disabled_at is not None, row.joined_at,
-                  row.signed_in_at, row.sign_in_method)  # fmt: skip
+    return Member(
+        row.user_id, row.email, row.name, row.role, row.disabled_at is not None, row.joined_at,
+        row.signed_in_at, row.sign_in_method, read_filter(row.filter, row.filter_condition),
+    )  # fmt: skip
 
 
 def _is_member_row(scope: Scope, user_id: UUID) -> tuple[Any, Any]:
     return memberships.c.org_id == scope.org_id, memberships.c.user_id == user_id
+
+
+def member_resource(member: Member) -> dict[str, str]:
+    """The member as the resource of an audit event."""
+    return {"type": "user", "id": ids.encode("usr", member.user_id.bytes), "name": member.email}
+
+
+def _no_member() -> NotFound:
+    return NotFound("Member not found in this organization.", code="no_member")
 
 
 def _member(connection: Connection, scope: Scope, user_id: UUID) -> Member:
@@ -212,10 +234,6 @@ def _member(connection: Connection, scope: Scope, user_id: UUID) -> Member:
     return _member_of_row(row)
 
 
-def _no_member() -> NotFound:
-    return NotFound("Member not found in this organization.", code="no_member")
-
-
 def _end_sessions(connection: Connection, org_id: UUID, user_id: UUID) -> int:
     """End the sessions of a member in the organization, in open live views too; returns how many there were."""
     ended = connection.execute(delete(sessions).where(sessions.c.org_id == org_id, sessions.c.user_id == user_id))
@@ -223,7 +241,7 @@ def _end_sessions(connection: Connection, org_id: UUID, user_id: UUID) -> int:
     return ended.rowcount
 
 
-def _lock_member(connection: Connection, scope: Scope, user_id: UUID) -> Member:
+def lock_member(connection: Connection, scope: Scope, user_id: UUID) -> Member:
     """The member, after this transaction locked the organization's memberships against other changes."""
     require(scope, "admin")
     connection.execute(select(organizations.c.org_id).where(organizations.c.org_id == scope.org_id).with_for_update())
@@ -253,5 +271,4 @@ def _record_change(
     caller: Caller,
     changes: dict[str, Any],
 ) -> None:
-    on = {"type": "user", "id": ids.encode("usr", member.user_id.bytes), "name": member.email}
-    record_own(connection, org_id, action, by=by, caller=caller, on=on, now=now, changes=changes)
+    record_own(connection, org_id, action, by=by, caller=caller, on=member_resource(member), now=now, changes=changes)

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from tallystick import ids
 from tallystick.errors import BadRequest, Forbidden
-from tallystick.query.conditions import EVERYTHING, Equals
+from tallystick.query.conditions import And, Condition, Equals
+from tallystick.query.mandatory_filter import MandatoryFilter
 from tallystick.query.scope import OPERATOR, Permission, Principal, Scope
 
 Role = Literal["owner", "admin", "auditor", "member"]
@@ -54,20 +55,51 @@ def user_principal(user_id: UUID, email: str, name: str) -> Principal:
     return Principal("user", ids.encode("usr", user_id.bytes), name or email, email)
 
 
-def person_scope(org_id: UUID, principal: Principal, role: Role) -> Scope:
-    """What a signed-in person may do. A member's scope is filtered to that member's own activity in every query.
+def person_scope(org_id: UUID, principal: Principal, role: Role, limit: MandatoryFilter | None = None) -> Scope:
+    """What a signed-in person may do, within the filter of the membership.
+
+    A member's scope is filtered to that member's own activity too.
+    """
+    own = (own_activity(principal),) if role == "member" else ()
+    mandatory = _all_of(*own, *_limits(limit))
+    return Scope(org_id, principal, ROLES[role], mandatory, role, filter=limit.text if limit else "")
+
+
+def own_activity(principal: Principal) -> Condition:
+    """The events of a person.
 
     The filter is exact because the e-mail address of an account is ASCII in lower case without `*` (`names.email`) and
     an id has letters and digits only: neither is a wildcard, and no other account's address folds to the same text.
     """
-    own = Equals("user", (principal.email, principal.id))
-    mandatory = own if role == "member" else EVERYTHING
-    return Scope(org_id, principal, ROLES[role], mandatory, role)
+    return Equals("user", (principal.email, principal.id))
 
 
-def api_key_scope(org_id: UUID, key_id: UUID, name: str, allowed: frozenset[Permission]) -> Scope:
-    """What a key may do. It belongs to the organization, not to the person who created it."""
-    return Scope(org_id, Principal("api_key", ids.encode("key", key_id.bytes), name), allowed)
+def api_key_scope(
+    org_id: UUID,
+    key_id: UUID,
+    name: str,
+    allowed: frozenset[Permission],
+    limit: MandatoryFilter | None = None,
+    *,
+    records_for_others: bool = False,
+) -> Scope:
+    """What a key may do, within its filter. It belongs to the organization, not to the person who created it."""
+    principal = Principal("api_key", ids.encode("key", key_id.bytes), name, records_for_others=records_for_others)
+    return Scope(org_id, principal, allowed, _all_of(*_limits(limit)), filter=limit.text if limit else "")
+
+
+def preview_scope(scope: Scope, person: Principal, role: Role, limit: MandatoryFilter) -> Scope:
+    """Reads, for the principal of `scope`, just what a person of this role would read within a filter."""
+    would = person_scope(scope.org_id, person, role, limit)
+    return replace(scope, permissions=frozenset({"events:read"}), mandatory=would.mandatory, filter=limit.text)
+
+
+def _limits(limit: MandatoryFilter | None) -> tuple[Condition, ...]:
+    return () if limit is None else (limit.condition,)
+
+
+def _all_of(*conditions: Condition) -> Condition:
+    return conditions[0] if len(conditions) == 1 else And(conditions)
 
 
 def operator_scope(org_id: UUID, principal: Principal = OPERATOR) -> Scope:
@@ -100,12 +132,20 @@ def require(scope: Scope, *permissions: Permission) -> None:
 
 def require_whole_trail(scope: Scope) -> None:
     """Forbidden (`whole_trail_only`) if the scope is filtered to a part of the trail."""
-    if scope.mandatory != EVERYTHING:
+    if scope.is_filtered:
         raise Forbidden(
-            "This covers the whole audit log, but as a member you see only your own events. "
-            "Ask an owner, admin or auditor.",
+            f"This covers the whole audit log, but {visible_part(scope)}. Ask someone who sees all of it.",
             code="whole_trail_only",
         )
+
+
+def visible_part(scope: Scope) -> str:
+    """What the reader of a filtered scope sees, as a clause."""
+    if scope.principal.kind == "api_key":
+        return f"this API key reads only {scope.filter}"
+    if not scope.filter:
+        return "as a member you see only your own events"
+    return f"you see only {'your own events of ' if scope.role == 'member' else ''}{scope.filter}"
 
 
 def is_owner(scope: Scope) -> bool:

@@ -14,6 +14,7 @@ from tallystick.access.secret import Secret, is_token, new_token, token_digest
 from tallystick.access.tables import memberships, organizations, people, sessions
 from tallystick.clock import DAY_US, HOUR_US, SECOND_US
 from tallystick.errors import NotFound
+from tallystick.query.mandatory_filter import read_filter
 from tallystick.query.scope import Scope
 from tallystick.settings import Settings
 
@@ -217,6 +218,7 @@ def _in_force(now: int, limits: SessionLimits) -> Select[Any]:
     return (
         select(
             sessions, organizations.c.name.label("organization"), organizations.c.slug, memberships.c.role,
+            memberships.c.filter, memberships.c.filter_condition,
             people.c.email, people.c.name.label("person"), people.c.zone, people.c.appearance,
         )
         .join(organizations, organizations.c.org_id == sessions.c.org_id)
@@ -233,9 +235,10 @@ def _in_force(now: int, limits: SessionLimits) -> Select[Any]:
 def _session_of_row(row: Row[Any]) -> Session:
     role: Role = row.role
     principal = user_principal(row.user_id, row.email, row.person)
+    limit = read_filter(row.filter, row.filter_condition)
     return Session(
         row.session_id, row.user_id, row.organization, row.slug, row.address, row.user_agent,
-        row.created_at, row.seen_at, person_scope(row.org_id, principal, role), row.zone, row.appearance,
+        row.created_at, row.seen_at, person_scope(row.org_id, principal, role, limit), row.zone, row.appearance,
     )  # fmt: skip
 
 

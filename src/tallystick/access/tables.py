@@ -1,8 +1,36 @@
 """Tables of access. Secrets are stored as hashes only."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    Uuid,
+    false,
+)
 
 from tallystick.database.tables import metadata, org_column, time_column
+from tallystick.query.mandatory_filter import MandatoryFilter
+
+
+def filter_columns() -> tuple[Column[str], Column[str]]:
+    """A mandatory filter as it was written, and its condition (`query.mandatory_filter`); both empty without one."""
+    return (
+        Column("filter", Text, nullable=False, server_default=""),
+        Column("filter_condition", Text, nullable=False, server_default=""),
+    )
+
+
+def filter_values(limit: MandatoryFilter | None) -> dict[str, str]:
+    """The values of a row's filter columns."""
+    return {"filter": limit.text if limit else "", "filter_condition": limit.stored if limit else ""}
+
 
 organizations = Table(
     "organizations",
@@ -46,6 +74,7 @@ memberships = Table(
     # The last sign-in to this organization, and its method: `password`, `sso`, ….
     time_column("signed_in_at", nullable=True),
     Column("sign_in_method", String(20), nullable=False, server_default=""),
+    *filter_columns(),
 )
 
 # When somebody last ceased to be an owner by a change of role: the number of owners looks back (`decisions`).
@@ -104,6 +133,8 @@ api_keys = Table(
     # Its maker lost access then, and it can still be used; when the owners were told.
     time_column("maker_left_at", nullable=True),
     time_column("owners_told_at", nullable=True),
+    *filter_columns(),
+    Column("records_for_others", Boolean, nullable=False, server_default=false()),
 )
 
 # One row: it grows with every change that takes access away, so that servers drop what they have cached.

@@ -117,7 +117,7 @@ class ActionsResponse(ResponseBody):
     missing: MissingRanges = UNSET
 
 
-@get(PATH, opt=operation("Actions", "events:read"))
+@get(PATH, opt=operation("Actions", "events:read", serves_filtered=True))
 async def show_actions(request: Request[Any, Any, Any], services: ApiServices) -> Response[ActionsResponse]:
     """List actions.
 

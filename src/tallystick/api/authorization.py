@@ -8,7 +8,7 @@ from litestar import Request
 
 from tallystick.access.audit import Caller
 from tallystick.access.client_address import client_address
-from tallystick.access.scopes import narrowed, require
+from tallystick.access.scopes import narrowed, require, require_whole_trail
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.operation import operation_of
 from tallystick.errors import Unauthorized
@@ -23,7 +23,8 @@ HOW = "Send the header `Authorization: Bearer tsk_…` with an API key."
 async def authorize_scope(request: Request[Any, Any, Any], services: ApiServices) -> Scope:
     """The scope of the request's API key, which has the permissions that the endpoint declares, and no others.
 
-    A request that reads events is counted. Raises Unauthorized, Forbidden (`missing_permission`), TooMany.
+    A request that reads events is counted. Raises Unauthorized, Forbidden (`missing_permission`; `whole_trail_only` for
+    a key with a filter at an endpoint that does not declare that it obeys filters), TooMany.
     """
     scope = await scope_of(request, services)
     if "events:read" in operation_of(request).permissions:
@@ -42,6 +43,8 @@ async def scope_of(request: Request[Any, Any, Any], services: ApiServices) -> Sc
     if scope is None:
         scope = await services.recording_database.run(services.authenticator.key_scope, token, address)
     require(scope, *declared.permissions)
+    if not declared.serves_filtered:
+        require_whole_trail(scope)
     return narrowed(scope, declared.usable)
 
 

@@ -20,7 +20,7 @@ from tallystick.search.filters import query_from, zone_from
 from tallystick.store.value_counts import FIELDS
 
 Partial = Annotated[bool, doc("The time limit was reached before all events were counted, or events are `missing`.")]
-_operation = partial(operation, "Searching", "events:read")
+_operation = partial(operation, "Searching", "events:read", serves_filtered=True)
 
 
 class HistogramBucket(ResponseBody):

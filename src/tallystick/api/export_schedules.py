@@ -40,7 +40,7 @@ RUN_STATUS = {"making": "running", "sending": "running", "partly": "partly_deliv
 RECIPIENT_STATUS = {"waiting": "waiting_for_consent"}
 # The body's name of a field → the domain's.
 FIELD_NAMES = {"timezone": "zone", "to_directory": "to_storage"}
-_operation = partial(operation, "Exports", "exports")
+_operation = partial(operation, "Exports", "exports", serves_filtered=True)
 _OTHERS: dict[Permission, str] = {"admin": "do this with the schedule of somebody else"}
 _STORAGE: dict[Permission, str] = {"admin": "use `to_directory`"}
 _CHANGE: dict[Permission, str] = {"admin": "change the schedule of somebody else, and use `to_directory`"}

@@ -64,7 +64,7 @@ def _file_schema(media: str) -> Schema:
 
 _FILES = {media: _file_schema(media) for media in _MEDIA_TYPES}
 _FILE = "The file. `Repr-Digest` holds its SHA-256."
-_operation = partial(operation, "Exports", "exports")
+_operation = partial(operation, "Exports", "exports", serves_filtered=True)
 
 Status = Annotated[str, doc("Status.", enum=list(STATUSES))]
 LinkId = Annotated[str, doc("`lnk_` and 26 characters.")]

@@ -37,7 +37,7 @@ from tallystick.search.filters import query_from
 from tallystick.search.find import Finder
 from tallystick.search.page import Relation
 
-_operation = partial(operation, "Searching", "events:read")
+_operation = partial(operation, "Searching", "events:read", serves_filtered=True)
 
 
 class EventPage(ResponseBody):

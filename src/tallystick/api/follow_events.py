@@ -40,6 +40,7 @@ LIVE_HEADERS = HEADERS | {"X-Accel-Buffering": "no"}
     opt=operation(
         "Searching",
         "events:read",
+        serves_filtered=True,
         parameters=LIVE,
         answer="The events as they are recorded.",
         media={EVENT_STREAM: {"type": "string"}},

@@ -52,7 +52,7 @@ HASHES: dict[str, Any] = {
     "parameters": CONSISTENCY,
     "problems": (404,),
 }
-_operation = partial(operation, "Proofs", "events:read")
+_operation = partial(operation, "Proofs", "events:read", serves_filtered=True)
 
 
 class EventEvidence(ResponseBody):

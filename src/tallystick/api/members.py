@@ -41,6 +41,7 @@ class MemberResponse(ResponseBody):
     email: Annotated[str, doc("Email address to sign in with.")]
     name: Annotated[str, doc("Name, or empty.")]
     role: MemberRole
+    filter: Annotated[str | None, doc("The member sees only what this search finds; null: all that the role may.")]
     disabled: Annotated[bool, doc("Whether the member cannot use the organization now.")]
     joined_at: Time
     signed_in_at: Annotated[Time | None, doc("The last sign-in to this organization; null: none is known.")]
@@ -54,6 +55,7 @@ class MemberResponse(ResponseBody):
             email=member.email,
             name=member.name,
             role=member.role,
+            filter=None if member.limit is None else member.limit.text,
             disabled=member.is_disabled,
             joined_at=rfc3339(member.joined_at),
             signed_in_at=optional_rfc3339(member.signed_in_at),

@@ -19,6 +19,7 @@ class Operation:
 
     `permissions` are the scopes that a key needs, all of them; without any, the endpoint takes no key. `optional` are
     scopes that allow more, with what they allow. A request has no other permission, whatever else its key may do.
+    `serves_filtered`: a key with a mandatory filter may use it, because all that it answers is within the filter.
     `body` is the type of a JSON body, `bodies` other media types with their schemas; `answer` describes an answer
     that is no JSON object, `media` its media types with their schemas. `statuses` are further successful statuses,
     `problems` further statuses of errors, beside those that any such endpoint may answer with.
@@ -27,6 +28,7 @@ class Operation:
     topic: str
     permissions: tuple[Permission, ...]
     optional: Mapping[Permission, str]
+    serves_filtered: bool
     parameters: Sequence[Parameter]
     query_names: frozenset[str]
     body: Any
@@ -50,6 +52,7 @@ def operation(
     topic: str,
     *permissions: Permission,
     optional: Mapping[Permission, str] | None = None,
+    serves_filtered: bool = False,
     parameters: Sequence[Parameter] = (),
     body: Any = None,
     bodies: Mapping[str, Schema] | None = None,
@@ -65,6 +68,7 @@ def operation(
         topic=topic,
         permissions=permissions,
         optional=optional or {},
+        serves_filtered=serves_filtered,
         parameters=parameters,
         query_names=names,
         body=body,

@@ -31,7 +31,9 @@ class RecordingPreviewResponse(ResponseBody):
     "/v1/audit-logs/preview",
     status_code=200,
     request_max_body_size=None,
-    opt=operation("Recording", "events:write", body=EVENT_BODIES, bodies=NDJSON_BODY, problems=(422,)),
+    opt=operation(
+        "Recording", "events:write", serves_filtered=True, body=EVENT_BODIES, bodies=NDJSON_BODY, problems=(422,)
+    ),
 )
 async def preview_recording(
     request: Request[Any, Any, Any], services: ApiServices

@@ -80,6 +80,7 @@ def refuse_cloudevents(request: Request[Any, Any, Any]) -> None:
     opt=operation(
         "Recording",
         "events:write",
+        serves_filtered=True,
         parameters=RECORD,
         body=EVENT_BODIES,
         bodies=NDJSON_BODY,

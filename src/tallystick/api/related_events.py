@@ -51,7 +51,10 @@ class RelatedResponse(ResponseBody):
     missing: MissingRanges = UNSET
 
 
-@get("/v1/audit-logs/{id:str}/related", opt=operation("Searching", "events:read", parameters=RELATED))
+@get(
+    "/v1/audit-logs/{id:str}/related",
+    opt=operation("Searching", "events:read", serves_filtered=True, parameters=RELATED),
+)
 async def show_related(request: Request[Any, Any, Any], services: ApiServices) -> Response[RelatedResponse]:
     """Get the events around an event.
 

@@ -28,6 +28,7 @@ from tallystick.api import (
     invitations,
     ledger,
     legal_holds,
+    member_filter,
     members,
     preview_recording,
     public_ledger,
@@ -164,10 +165,14 @@ ROUTES: list[HTTPRouteHandler] = [
     invitations.show_invitation,  # GET /v1/invitations/{id}
     invitations.resend_invitation,  # POST /v1/invitations/{id}/resend
     invitations.revoke_invitation,  # DELETE /v1/invitations/{id}
+    member_filter.show_member_filter,  # GET /v1/members/{id}/filter
+    member_filter.set_member_filter,  # PUT /v1/members/{id}/filter
+    member_filter.preview_member_filter,  # POST /v1/members/{id}/filter/preview
     # API keys
     api_keys.list_api_keys,  # GET /v1/api-keys
     api_keys.create_api_key,  # POST /v1/api-keys
     api_keys.show_api_key,  # GET /v1/api-keys/{id}
+    api_keys.change_api_key,  # PATCH /v1/api-keys/{id}
     api_keys.rotate_api_key,  # POST /v1/api-keys/{id}/rotate
     api_keys.revoke_api_key,  # DELETE /v1/api-keys/{id}
     # Monitoring

@@ -112,10 +112,10 @@ def require_change(scope: Scope) -> None:
 
 
 def visible_clause(scope: Scope) -> ColumnElement[bool]:
-    """Returns the SQL clause of the cases that a scope may see: its organization's, for a member those it created."""
+    """Returns the SQL clause of the cases that a scope may see: its organization's; with a filter, those it created."""
     require(scope, "events:read")
     clause = cases.c.org_id == scope.org_id
-    return clause & (cases.c.made_by == scope.principal.id) if scope.role == "member" else clause
+    return clause & (cases.c.made_by == scope.principal.id) if scope.is_filtered else clause
 
 
 def case_not_found() -> NotFound:

@@ -1,4 +1,4 @@
-"""`tallystick key`: creates, lists, rotates and revokes API keys, as the operator."""
+"""`tallystick key`: creates, lists, changes, rotates and revokes API keys, as the operator."""
 
 from datetime import UTC
 from enum import StrEnum
@@ -7,14 +7,16 @@ from typing import Annotated
 import typer
 
 from tallystick.access import keys, organizations
+from tallystick.access.key_changes import KeyChange, change_key
 from tallystick.access.keys import MOST_OVERLAP_US, ApiKey
 from tallystick.access.scopes import operator_scope
 from tallystick.cli.control_database import CLI_CALLER, control_database
 from tallystick.cli.terminal import JsonOption, emit, note, say
 from tallystick.clock import DAY_US, HOUR_US, now_us, optional_rfc3339, rfc3339, second_words
+from tallystick.search.filter_text import parse_filter
 
 app = typer.Typer()
-key = typer.Typer(no_args_is_help=True, help="Create, list, rotate and revoke API keys.")
+key = typer.Typer(no_args_is_help=True, help="Create, list, change, rotate and revoke API keys.")
 app.add_typer(key, name="key")
 
 
@@ -48,6 +50,12 @@ def create(
     allow: Annotated[
         list[str] | None, typer.Option(help="Address or network the key can be used from. Defaults to anywhere.")
     ] = None,
+    filter_text: Annotated[
+        str, typer.Option("--filter", help="The only events it can read, such as category:deployments.")
+    ] = "",
+    for_others: Annotated[
+        bool, typer.Option("--for-others", help="It records what others did: an event without an actor is nobody's.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Create an API key and print it to standard output. It is shown only once."""
@@ -56,8 +64,9 @@ def create(
     with control_database() as database, database.write() as connection:
         by = operator_scope(organizations.by_slug(connection, org).org_id)
         api_key = keys.create_key(
-            connection, by, name, scope, now=now, expires_at=expires_at, allowed_networks=allow or (), caller=CLI_CALLER
-        )
+            connection, by, name, scope, now=now, expires_at=expires_at, allowed_networks=allow or (),
+            limit=parse_filter(filter_text, now=now), records_for_others=for_others, caller=CLI_CALLER,
+        )  # fmt: skip
     if json:
         emit({"key": str(api_key), "org": org, "name": name, "scopes": sorted(set(scope))})
         return
@@ -91,6 +100,41 @@ def revoke(key_id: KeyArgument, org: OrgOption) -> None:
 
 
 @key.command()
+def change(
+    key_id: KeyArgument,
+    org: OrgOption,
+    name: Annotated[str | None, typer.Option(help="A new name.")] = None,
+    scope: Annotated[list[KeyScope] | None, typer.Option(help="Only these of its scopes. Can be repeated.")] = None,
+    allow: Annotated[
+        list[str] | None, typer.Option(help="Address or network it can be used from. Can be repeated.")
+    ] = None,
+    expires_days: Annotated[int | None, typer.Option(min=1, help="Days from now until it expires.")] = None,
+    filter_text: Annotated[
+        str | None, typer.Option("--filter", help="The only events it can read; an empty text removes the filter.")
+    ] = None,
+    for_others: Annotated[
+        bool | None, typer.Option("--for-others/--for-itself", help="Whose events without an actor are.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Change an API key. What is not given stays. Running servers obey within a second."""
+    now = now_us()
+    wanted = KeyChange(
+        name=name, scopes=scope, allowed_networks=allow,
+        expires_at="unchanged" if expires_days is None else now + expires_days * DAY_US,
+        limit="unchanged" if filter_text is None else parse_filter(filter_text, now=now),
+        records_for_others=for_others,
+    )  # fmt: skip
+    with control_database() as database, database.write() as connection:
+        by = operator_scope(organizations.by_slug(connection, org).org_id)
+        changed = change_key(connection, by, keys.parse_key_id(key_id), wanted, now=now_us(), caller=CLI_CALLER)
+    if json:
+        emit(_facts(changed, now))
+        return
+    note(f"Key {changed.name!r} of {org} is changed.")
+
+
+@key.command()
 def rotate(
     key_id: KeyArgument,
     org: OrgOption,
@@ -120,6 +164,8 @@ def _facts(one: ApiKey, now: int) -> dict[str, object]:
         "state": one.state(now),
         "scopes": sorted(one.scopes),
         "allowed_networks": [str(network) for network in one.allowed_networks],
+        "filter": None if one.limit is None else one.limit.text,
+        "records_for_others": one.records_for_others,
         "created_by": one.created_by,
         "created_at": rfc3339(one.created_at),
         "expires_at": optional_rfc3339(one.expires_at),

@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, func, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
-from tallystick.access.tables import decisions
+from tallystick.access.revision import bump_revision
+from tallystick.access.tables import api_keys, decisions, memberships
 from tallystick.actions.changes import next_revision
 from tallystick.actions.tables import action_descriptions
 from tallystick.alerts.fields import digest
@@ -29,6 +30,7 @@ from tallystick.ingest.tables import idempotency_keys
 from tallystick.intake_rules.changes import INTAKE_RULES
 from tallystick.intake_rules.tables import intake_rule_lists
 from tallystick.invitations.tables import invitations
+from tallystick.query.mandatory_filter import NOTHING, MandatoryFilter
 from tallystick.retention.tables import legal_holds
 from tallystick.saved.tables import saved_views
 from tallystick.schedules.tables import export_schedules, schedule_deliveries, schedule_recipients, schedule_runs
@@ -137,6 +139,21 @@ class RuleQueries(TableTexts):
 
 
 @dataclass(frozen=True)
+class FilterTexts(TableTexts):
+    """Mandatory filters. One that named the person lets nothing be read until a new one is set: without the name, it
+    could let through what it kept back."""
+
+    def _change(self, connection: Connection, key: ColumnElement[bool], changed: dict[str, str]) -> None:
+        super()._change(connection, key, changed)
+        nothing = MandatoryFilter("", NOTHING).stored
+        connection.execute(update(self.table).where(key).values(filter_condition=nothing))
+        bump_revision(connection)
+
+    def _redacted(self, row: Any, name: str, matcher: SubjectMatcher) -> str:
+        return matcher.redact(row._mapping[name])  # not JSON, as other columns of this name
+
+
+@dataclass(frozen=True)
 class RuleMemory:
     """Digests by which alert rules remember the person, which are deleted. To the rules the person is new then."""
 
@@ -227,6 +244,8 @@ def personal_data(database: Database, data_dir: Path) -> list[PersonalData]:
             ("name", "query", "placed_by"),
             legal_holds.c.released_at.is_not(None),
         ),
+        FilterTexts("filters of members", database, memberships, ("filter",)),
+        FilterTexts("filters of API keys", database, api_keys, ("filter",)),
         RuleQueries("intake rules", database, intake_rule_lists, ("rules", "next_rules")),
         TableTexts("requested intake rules", database, decisions, ("proposal",), decisions.c.kind == INTAKE_RULES.name),
         DescriptionTexts("actions", database, action_descriptions, ("sentence", "description", "schema")),
@@ -248,5 +267,5 @@ SCRUBBED = (
     "idempotency_keys", "external_ids", "erasures", "erasure_steps", "decisions", "exports", "export_links",
     "export_schedules", "schedule_recipients", "schedule_runs", "schedule_deliveries", "outbox", "journal", "set_aside",
     "alerts", "alert_rules", "alert_hits", "alert_memory", "destinations", "deliveries", "delivery_attempts",
-    "intake_rule_lists", "action_descriptions", "invitations",
+    "intake_rule_lists", "action_descriptions", "invitations", "memberships", "api_keys",
 )  # fmt: skip

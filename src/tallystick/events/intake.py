@@ -288,7 +288,7 @@ _UNFIT = {
 def _recorder(by: Principal) -> tuple[Actor, str]:
     """The actor of an event that names none, and the end of `what` that says who recorded it."""
     said = {"type": by.kind, "id": by.id, "name": by.name} | ({"email": by.email} if by.email else {})
-    actor = Actor(by.kind, by.id, by.email or None, by.name)
+    actor = Actor("anonymous") if by.records_for_others else Actor(by.kind, by.id, by.email or None, by.name)
     return actor, f',"recorded_by":{_json(said).decode()}}}'
 
 

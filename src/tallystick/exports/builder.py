@@ -154,13 +154,18 @@ class ExportBuilder:
         return files.space_left(self._data_dir, org_id, self._most_bytes, self._disk)
 
     def _scope(self, one: Export, now: int) -> Scope:
-        """The requester's scope; Forbidden when the role is not the one of the request."""
+        """The requester's scope; Forbidden when the role or the filter is not the one of the request."""
         with self._database.read() as connection:
             scope = current_scope(connection, one.org_id, one.by, now=now)
         require(scope, "exports")
         if scope.role != one.role:
             raise Forbidden(
                 f"{one.by.label} requested this as {one.role} and is now {scope.role}. Export again.",
+                code="role_changed",
+            )
+        if scope.view != one.view:
+            raise Forbidden(
+                f"What {one.by.label} may read has changed since this was requested. Export again.",
                 code="role_changed",
             )
         return scope

@@ -17,7 +17,6 @@ from tallystick.exports.tables import exports
 from tallystick.exports.words import describe_filter
 from tallystick.journal.missing_ranges import format_missing, missing_within, refuse_missing
 from tallystick.ledger import log as ledger_log
-from tallystick.query.conditions import EVERYTHING
 from tallystick.query.scope import Principal, Scope
 from tallystick.render.csv_lines import COLUMNS, DIALECTS, STANDARD, CsvLayout, csv_layout
 from tallystick.render.writers import FORMATS, FileFormat
@@ -68,6 +67,7 @@ class Export:
     error: str
     by: Principal
     role: str
+    view: str  # a digest of the requester's filter at that time
     address: str
     source: Literal["", "web", "api", "cli"]
     asked_at: int
@@ -190,6 +190,7 @@ def queue_export(
             by_name=who.name[:254],
             by_email=who.email,
             by_role=scope.role,
+            view=scope.view,
             address=caller.address,
             source=caller.source,
             asked_at=now,
@@ -303,6 +304,7 @@ def export_of(row: Row[Any]) -> Export:
         row.error,
         Principal(row.by_kind, row.by_id, row.by_name, row.by_email),
         row.by_role,
+        row.view,
         row.address,
         row.source,
         row.asked_at,
@@ -329,11 +331,12 @@ def _missing_reason(one: Export) -> str:
 
 
 def _visible(scope: Scope) -> ColumnElement[bool]:
-    """The exports that the scope may see: all of the organization, or, with a restricted view, its own in that role."""
+    """The exports that the scope may see: all of the organization; with a filter, its own of that role and filter."""
     mine = exports.c.org_id == scope.org_id
-    if scope.mandatory == EVERYTHING:
+    if not scope.is_filtered:
         return mine
-    return mine & (exports.c.by_id == scope.principal.id) & (exports.c.by_role == scope.role)
+    who = scope.principal
+    return mine & (exports.c.by_id == who.id) & (exports.c.by_role == scope.role) & (exports.c.view == scope.view)
 
 
 def _find(connection: Connection, scope: Scope, export_id: UUID) -> Export:

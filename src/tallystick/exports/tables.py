@@ -35,6 +35,8 @@ exports = Table(
     Column("by_name", String(254), nullable=False),
     Column("by_email", String(254), nullable=False),
     Column("by_role", String(20), nullable=False),
+    # The requester's filter, as a digest: who has another one by now does not see what this one let through.
+    Column("view", String(64), nullable=False, server_default=""),
     Column("address", String(45), nullable=False),
     Column("source", String(10), nullable=False),
     time_column("asked_at"),

@@ -83,7 +83,9 @@ class Finder:
         (`events_missing`).
         """
         budget = Budget(SECONDS)
-        mark = fingerprint(scope.org_id, order, question if question is not None else repr(query))
+        asked = question if question is not None else repr(query)
+        # A cursor belongs to what its reader may see: its place, and what it counts, tell of no other events.
+        mark = fingerprint(scope.org_id, order, f"{asked} {scope.mandatory!r}" if scope.is_filtered else asked)
         position = decode(cursor, mark) if cursor else None
         catalogue = self.catalogues.of(scope.org_id)
         query = catalogue.expand_query(query)

@@ -7,12 +7,15 @@ from datetime import tzinfo
 from litestar import Response, get, post
 
 from tallystick.access import keys
+from tallystick.access.key_changes import KeyChange, change_key
 from tallystick.access.keys import ApiKey
 from tallystick.access.secret import Secret
 from tallystick.clock import DAY_US, HOUR_US, now_us, second_words
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.query.scope import Permission, Scope
+from tallystick.search.filter_text import parse_filter
+from tallystick.search.tokens import QueryMistake
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import DatabaseDep, FrameDep, Injected, PoolsDep, SettingsDep, UserScopeDep, WebRequest
 from tallystick.web.form_request import FormRequestDep
@@ -29,9 +32,10 @@ SCOPES: Mapping[Permission, str] = {
     "alerts": "Manage alert rules and destinations",
     "admin": "Manage retention, actions, keys and other settings",
 }
-FIELDS = ("name", "expires", "networks")
+FIELDS = ("name", "expires", "networks", "filter")
 LIFETIMES = {"": "Never", "30": "In 30 days", "90": "In 90 days", "365": "In a year"}
-_FIELDS = {"name": "name", "scopes": "scopes", "expires_at": "expires", "allowed_networks": "networks"}
+_FIELDS = {"name": "name", "scopes": "scopes", "expires_at": "expires", "allowed_networks": "networks",
+           "filter": "filter"}  # fmt: skip
 OVERLAPS = {"24": "for 24 hours", "168": "for 7 days", "0": "no longer"}
 
 
@@ -102,10 +106,13 @@ async def create_key(form_request: FormRequestDep, api_keys_page: ApiKeysPageDep
         made = await form_request.write(
             keys.add_key, typed["name"], scopes,
             expires_at=None if lifetime is None else now_us() + lifetime,
-            allowed_networks=typed["networks"].replace(",", " ").split(), **form_request.context,
+            allowed_networks=typed["networks"].replace(",", " ").split(),
+            limit=parse_filter(typed["filter"], now=now_us()), records_for_others=form_request.text("others") == "1",
+            **form_request.context,
         )  # fmt: skip
     except (BadRequest, Forbidden) as problem:
-        problems = {_FIELDS.get(str(problem.extra.get("field", "")), "name"): problem.detail}
+        given = "filter" if isinstance(problem, QueryMistake) else str(problem.extra.get("field", ""))
+        problems = {_FIELDS.get(given, "name"): problem.detail}
         return await api_keys_page.show(KeyForm(typed, scopes, problems), status=problem.status)
     return await api_keys_page.show(KeyForm(made=made))
 
@@ -120,6 +127,23 @@ async def rotate_key(key_id: str, form_request: FormRequestDep, api_keys_page: A
     except (Conflict, Forbidden) as problem:
         return await api_keys_page.show(KeyForm(problems={"list": problem.detail}), status=problem.status)
     return await api_keys_page.show(KeyForm(made=made))
+
+
+@post(PATH + "/{key_id:str}/change", name="web.api_keys.change", status_code=200, opt=ADMINS)
+async def change_key_form(key_id: str, form_request: FormRequestDep, api_keys_page: ApiKeysPageDep) -> Response[str]:
+    """Changes the name, the networks and the filter of a key, and takes scopes away."""
+    typed = form_request.texts("name", "networks", "filter")
+    try:
+        change = KeyChange(
+            name=typed["name"], scopes=tuple(form_request.all("scope")),
+            allowed_networks=typed["networks"].replace(",", " ").split(),
+            limit=parse_filter(typed["filter"], now=now_us()),
+            records_for_others=form_request.text("others") == "1",
+        )  # fmt: skip
+        await form_request.write(change_key, keys.parse_key_id(key_id), change, **form_request.context)
+    except (BadRequest, Conflict, Forbidden) as problem:
+        return await api_keys_page.show(KeyForm(problems={"list": problem.detail}), status=problem.status)
+    return redirect(PATH)
 
 
 @post(PATH + "/{key_id:str}/revoke", name="web.api_keys.revoke", status_code=303, opt=ADMINS)

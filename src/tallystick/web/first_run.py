@@ -14,11 +14,11 @@ MOST_OWN = 200
 def first_run_index(database: Database, finder: Finder, scope: Scope) -> int | None:
     """The index up to which the organization has only Tallystick's own events; None if it has others. Blocks.
 
-    Also None for a member, who may not see the events of others.
+    Also None for whoever may read a part of them only.
     """
     with database.read() as connection:
         size, _ = log.root(connection, scope.org_id)
-    if size > MOST_OWN or scope.role == "member":
+    if size > MOST_OWN or scope.is_filtered:
         return None
     page = finder.page(scope, Query(), limit=MOST_OWN, count="none")
     if any(not is_own_record(stored.what) for stored in page.data):

@@ -6,6 +6,7 @@ from datetime import tzinfo
 
 from litestar import Response, get
 
+from tallystick.access.scopes import visible_part
 from tallystick.cases.case import Case, list_cases, may_change
 from tallystick.cases.case_events import MOST_EVENTS
 from tallystick.cases.first_seen import FirstSeen, find_first_seen
@@ -146,8 +147,9 @@ def _gaps(related: RelatedEvents, firsts: FirstSeen, scope: Scope, filters: Filt
     if related.missing:
         sentences.append("Some events of this organization are missing. They may belong here.")
     sentences += firsts.gaps
-    if scope.role == "member":
-        sentences.append("As a member you see only your own events.")
+    if scope.is_filtered:
+        part = visible_part(scope)
+        sentences.append(f"{part[0].upper()}{part[1:]}.")
     return sentences
 
 

@@ -24,7 +24,8 @@ OWNERS = page_roles("owner")
 def require_page_role(scope: Scope, options: dict[str, Any]) -> None:
     """Forbidden (`whole_trail_only`, `owner_only`, `role_not_allowed`) unless the page's options name the role."""
     allowed = options[OPTION]
-    if scope.role in allowed:
+    # Members see only their own activity: a page that is open to them shows nothing beyond a filter.
+    if scope.role in allowed and (not scope.is_filtered or "member" in allowed):
         return
     if "auditor" in allowed:
         require_whole_trail(scope)

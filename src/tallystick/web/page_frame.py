@@ -17,7 +17,7 @@ NAVIGATION = (
     ("members", "/members", "Members"),
     ("api-keys", "/api-keys", "API keys"),
 )
-# Pages that need the whole trail; a member, who sees only part of it, gets no link to them.
+# Pages that need the whole trail; whoever sees only part of it gets no link to them.
 WHOLE_TRAIL_PAGES = frozenset({
     "alerts", "security", "compliance", "retention", "intake-rules", "integrity", "actions",
 })  # fmt: skip
@@ -31,6 +31,7 @@ _OWN_PAGES = (*(page for _, page, _ in NAVIGATION), "/profile")
 class PageFrame:
     """What the frame shows.
 
+    `is_filtered`: the person sees a part of the trail only, by the `filter` that an owner set, if any.
     `zone` is the person's time zone or the organization's, `appearance` is light, dark or system, `current_page` the
     name of the page that the navigation marks, `other_organizations` the id and name of the other organizations of the
     person. `missing_events` is the number of the organization's events that the event store lacks, `missing_indexes`
@@ -44,14 +45,17 @@ class PageFrame:
     form_token: str
     other_organizations: tuple[tuple[str, str], ...] = ()
     current_page: str = "audit-logs"
+    is_filtered: bool = False
+    filter: str = ""
     missing_events: int = 0
     missing_indexes: str = ""
     appearance: str = "system"
 
     @property
     def navigation(self) -> tuple[tuple[str, str, str], ...]:
-        """The entries of NAVIGATION that the person's role may open."""
-        hidden = {"member": WHOLE_TRAIL_PAGES | ADMIN_PAGES, "auditor": ADMIN_PAGES}.get(self.role, frozenset())
+        """The entries of NAVIGATION that the person may open."""
+        hidden = {"member": ADMIN_PAGES, "auditor": ADMIN_PAGES}.get(self.role, frozenset())
+        hidden |= WHOLE_TRAIL_PAGES if self.is_filtered else frozenset()
         return tuple(entry for entry in NAVIGATION if entry[0] not in hidden)
 
     def at(self, page: str) -> "PageFrame":

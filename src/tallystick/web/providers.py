@@ -82,6 +82,8 @@ async def provide_frame(session: SessionDep, session_token: SessionTokenDep, dat
         appearance=session.appearance,
         form_token=form_token(session_token),
         other_organizations=other_organizations,
+        is_filtered=session.scope.is_filtered,
+        filter=session.scope.filter,
         missing_events=sum(one.events for one in missing),
         missing_indexes=format_missing([(one.first, one.last) for one in missing], most=5),
     )

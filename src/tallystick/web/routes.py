@@ -85,6 +85,7 @@ from tallystick.web.alerts_page import (
     show_alerts,
 )
 from tallystick.web.api_keys_page import (
+    change_key_form,
     create_key,
     provide_api_keys_page,
     revoke_key,
@@ -134,6 +135,7 @@ from tallystick.web.integrity_page import (
 from tallystick.web.investigate import investigate
 from tallystick.web.join_page import join, show_join_page
 from tallystick.web.live_rows import follow_events
+from tallystick.web.member_filter_page import provide_member_filter_page, set_member_filter, show_member_filter
 from tallystick.web.members_page import (
     change_invitation,
     change_member,
@@ -282,8 +284,11 @@ WEB = Router(
         change_member,
         show_join_page,
         join,
+        show_member_filter,
+        set_member_filter,
         show_api_keys_page,
         create_key,
+        change_key_form,
         rotate_key,
         revoke_key,
         show_profile,
@@ -316,6 +321,7 @@ WEB = Router(
         "form_request": Provide(provide_form_request),
         "actions_page": Provide(provide_actions_page),
         "members_page": Provide(provide_members_page),
+        "member_filter_page": Provide(provide_member_filter_page),
         "api_keys_page": Provide(provide_api_keys_page),
         "alerts_page": Provide(provide_alerts_page),
         "rule_form": Provide(provide_rule_form),
