@@ -78,7 +78,7 @@ def add(
 def set_password(
     connection: Connection, email: str, password: HashedPassword, *, now: int, caller: Caller = NOWHERE
 ) -> None:
-    """The operator sets a person's password, which ends that person's sessions and links to reset it. NotFound (`no_person`)."""
+    """The operator sets a person's password, which ends their sessions and reset links. NotFound (`no_person`)."""
     person = _find_or_refuse(connection, email)
     connection.execute(update(people).where(people.c.user_id == person.user_id).values(password_hash=password))
     connection.execute(delete(password_resets).where(password_resets.c.user_id == person.user_id))
