@@ -12,7 +12,10 @@ from tests.http.raw import connect, head, read_status
 from tests.web.settling import PASSWORD, settle
 
 POSTS = sorted(route.path for route in WEB.routes if "POST" in getattr(route, "methods", ()))
-WITHOUT_SESSION = {"/sign-in", "/set-up/{token:str}", "/unsubscribe/{token:str}"}
+WITHOUT_SESSION = {
+    "/sign-in", "/sign-in/reset", "/sign-in/reset/{token:str}", "/join/{token:str}", "/set-up/{token:str}",
+    "/unsubscribe/{token:str}",
+}  # fmt: skip
 EMAIL = "alice@acme.com"
 
 
@@ -37,9 +40,10 @@ def test_a_form_of_somebody_who_is_not_signed_in_is_answered_before_it_is_sent(s
         assert read_status(connection) == 303
 
 
-def test_set_up_looks_at_its_link_before_the_form(server: Server):
+@pytest.mark.parametrize("path", ["/set-up/unknown", "/join/unknown", "/sign-in/reset/unknown"])
+def test_a_page_of_a_link_looks_at_it_before_the_form(server: Server, path: str):
     with connect(server.url) as connection:
-        connection.sendall(form_head("/set-up/unknown", 1000))
+        connection.sendall(form_head(path, 1000))
         assert read_status(connection) == 404
 
 

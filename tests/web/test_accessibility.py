@@ -24,6 +24,7 @@ def test_menus_mistakes_live_and_help(as_person, axe_script):
     assert violations_in_every_look(page, axe_script, "desk") == []
     page.keyboard.press("Escape")
     page.get_by_label("Search events").fill("status:")
+    page.keyboard.press("Enter")
     expect(page.locator("#mistake p")).to_be_visible()
     page.get_by_role("button", name="Live").click()
     expect(page.get_by_role("button", name="Pause")).to_be_visible()

@@ -20,7 +20,7 @@ COMMANDS = {
     "org": ("org", "Create and list organizations, and set their retention."),
     "user": ("user", "Add, change and remove people of organizations."),
     "session": ("session", "List and end sessions of people in browsers."),
-    "key": ("key", "Create, list, rotate and revoke API keys."),
+    "key": ("key", "Create, list, change, rotate and revoke API keys."),
     "secret": ("secret", "Rotate the secret key, which encrypts the stored secrets."),
     "erasure": ("erasure", "Show and confirm erasures, where an organization has no two people for it."),
     "import": ("import_logs", "Import log files, and report how many events were new, known already, or refused."),
